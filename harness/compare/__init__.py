@@ -1,0 +1,1 @@
+"""Numbers: metrics after ST Edge AI's validation report, tolerances, verdict."""

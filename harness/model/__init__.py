@@ -1,0 +1,1 @@
+"""Models: bundles, what Keras says of them, and their form for each engine."""

@@ -1,0 +1,1 @@
+"""Pure bytes: frame codec, message types, ids. No serial port, clock, threads or logging in here."""

@@ -1,0 +1,1 @@
+"""Typed results in, pictures and files out: rich, JSON, JUnit, Markdown."""

@@ -1,0 +1,172 @@
+"""The result of a run. Its JSON form (`--json`) is this tree, key for key; `SCHEMA_VERSION` changes when a key changes its meaning or goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.compare.metrics import Metrics
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["pass", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """The model: hex digest, bundle name or file, parameters, MACs per inference."""
+
+    name: str
+    sha256: str
+    parameters: int
+    macs: int
+    framework: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """The attached instance: `flashed` is False where the device already ran the build."""
+
+    kind: Literal["emulated", "real"]
+    title: str
+    port: str
+    mcu: str
+    device_uid: str
+    cpu_hz: int
+    tick_hz: int
+    reset_reason: str
+    boot_count: int
+    flashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRecord:
+    """Rows of the comparison; a label row is None where the bundle has no labels."""
+
+    board_vs_keras: Metrics
+    keras_vs_labels: Metrics | None
+    board_vs_labels: Metrics | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstVector:
+    """One of the vectors with the largest error, in falling order of `error`."""
+
+    index: int
+    input: list[float]
+    board: list[float]
+    keras: list[float]
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageRecord:
+    """State-leakage test: the probe vector sent first, after others, and last must give identical bits."""
+
+    identical: bool
+    probes: int
+    first_difference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Of per-inference times. Percentiles by linear interpolation."""
+
+    min: float
+    median: float
+    p95: float
+    p99: float
+    max: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRecord:
+    """Device time around invoke alone, warm-up excluded. `cycles` is None where the tick is not a CPU cycle or instruction."""
+
+    us: Distribution
+    cycles: Distribution | None
+    warmup: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaRecord:
+    """Bytes: firmware's largest, the setting in use, the engine's own report of use, what the packer planned (None: unknown)."""
+
+    capacity_bytes: int
+    size_bytes: int
+    used_bytes: int
+    planned_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRecord:
+    """One ELF section."""
+
+    name: str
+    bytes: int
+    in_flash: bool
+    in_ram: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """Image sizes from the ELF against the board's limits (0: no meaningful limit), and water marks from the device (None: unknown)."""
+
+    arena: ArenaRecord
+    flash_bytes: int
+    flash_limit_bytes: int
+    ram_bytes: int
+    ram_limit_bytes: int
+    sections: list[SectionRecord]
+    stack_bytes: int | None
+    stack_free_min_bytes: int | None
+    heap_free_min_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """Streaming of the vectors: wall time, bytes both ways with framing, and what was repaired."""
+
+    baud: int
+    wall_s: float
+    vectors_per_s: float
+    bytes_on_wire: int
+    frames: int
+    resent_frames: int
+    bad_frames: int
+    device_bad_frames: int | None
+    device_rx_overruns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything `hil run` knows in the end.
+
+    `reasons` names each check that failed; empty when the verdict is "pass".
+    `outputs_sha256` is over all outputs, in vector order, as they came from the wire.
+    """
+
+    schema_version: int
+    verdict: Verdict
+    reasons: list[str]
+    harness_version: str
+    started_utc: str
+    wall_s: float
+    board: str
+    engine: str
+    engine_version: str
+    build_id: str
+    toolchain: str
+    model: ModelRecord
+    target: TargetRecord
+    vectors: int
+    accuracy: AccuracyRecord
+    tolerance_max_abs: float
+    worst: list[WorstVector]
+    leakage: LeakageRecord
+    latency: LatencyRecord
+    memory: MemoryRecord
+    link: LinkRecord
+    outputs_sha256: str
+    console: list[str]

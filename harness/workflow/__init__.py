@@ -1,0 +1,1 @@
+"""The jobs, as library functions that the command line and pytest both call."""
