@@ -1,6 +1,6 @@
 """Every number of the wire protocol. The only place to add one.
 
-`firmware/lib/hil_protocol/hil_protocol_ids.h` is generated from this file
+`firmware/lib/hil_protocol/src/hil_protocol_ids.h` is generated from this file
 (`python -m harness.protocol.generate_header`, `--check` in CI); docs/protocol.md says what each means.
 """
 
