@@ -1,0 +1,41 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint test-unit test-boards format clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready  ## Virtual environment in .venv, compilers and emulators (Debian packages, when apt may)
+
+$(VENV)/.ready: pyproject.toml ci/constraints.txt ci/setup ci/packages.txt
+	@PYTHON=$(PYTHON) ci/setup $(VENV)
+
+demo: setup  ## The main job: build, flash, stream, compare, report, on an emulated STM32F405 (DATA=FuelConsumption.csv for the real rows)
+	@ci/demo $(BIN) $(DATA)
+
+test: setup lint test-unit test-boards  ## Everything CI runs: lint, types, unit, firmware and emulated-board tests
+
+lint: setup  ## Style and types of harness, tests and firmware
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m harness.protocol.generate_header --check
+	ci/check-clang-format
+
+test-unit: setup  ## Python and firmware tests
+	$(BIN)/pytest
+
+test-boards: setup  ## The hardware suite on every emulated board
+	$(BIN)/pytest tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
+
+format: setup  ## Format everything in place
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	ci/check-clang-format --fix
+
+clean:  ## Remove what setup and builds made here (the cache in your home stays)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
