@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from harness.link.session import VectorResult
+from harness.resources import write_atomic
 
 _FORMAT = "hil-journal 1"
 
@@ -29,11 +30,9 @@ class Journal:
         self.results: dict[int, VectorResult] = {}
         self._record = struct.Struct(f"<II{output_bytes}sI")
         header = json.dumps({"format": _FORMAT, "output_bytes": output_bytes, **key}, sort_keys=True).encode() + b"\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = header + self._read(path, header) if resume and path.exists() else header
-        self._file: BinaryIO = path.open("wb")
-        self._file.write(kept)
-        self._file.flush()
+        write_atomic(path, kept)
+        self._file: BinaryIO = path.open("ab")
 
     def _read(self, path: Path, header: bytes) -> bytes:
         data = path.read_bytes()
