@@ -1,4 +1,7 @@
-"""The result of a run. Its JSON form (`--json`) is this tree, key for key; `SCHEMA_VERSION` changes when a key changes its meaning or goes."""
+"""The result of a run. Its JSON form (`--json`) is this tree, key for key.
+
+`SCHEMA_VERSION` changes when a key changes its meaning or goes; new keys may come without it.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,10 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class LatencyRecord:
-    """Device time around invoke alone, warm-up excluded. `cycles` is None where the tick is not a CPU cycle or instruction."""
+    """Device time around invoke alone, warm-up excluded.
+
+    `cycles` is None where the tick is not a CPU cycle or instruction.
+    """
 
     us: Distribution
     cycles: Distribution | None
@@ -91,7 +97,7 @@ class LatencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArenaRecord:
-    """Bytes: firmware's largest, the setting in use, the engine's own report of use, what the packer planned (None: unknown)."""
+    """Bytes: firmware's largest, the setting in use, the engine's own report of use, the packer's plan (None: unknown)."""
 
     capacity_bytes: int
     size_bytes: int
@@ -111,7 +117,10 @@ class SectionRecord:
 
 @dataclass(frozen=True, slots=True)
 class MemoryRecord:
-    """Image sizes from the ELF against the board's limits (0: no meaningful limit), and water marks from the device (None: unknown)."""
+    """Image sizes from the ELF against the board's limits (0: no meaningful limit), and the device's own water marks.
+
+    A water mark is None where the device can't tell.
+    """
 
     arena: ArenaRecord
     flash_bytes: int

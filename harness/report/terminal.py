@@ -1,0 +1,260 @@
+"""A run on a terminal: verdict first, then what the verdict rests on. Reads well at 80 columns and through a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.compare.metrics import Metrics
+from harness.report.checks import checks
+from harness.report.numbers import ABSENT, count, micros, near_one, percent, share, size, small, values
+from harness.report.record import Distribution, RunRecord, SectionRecord
+from harness.report.safe_text import printable
+
+_BAR_CELLS = 20
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_MOST_SECTIONS = 6
+_CONSOLE_LINES = 12
+_WIDE = 112  # columns from which on the accuracy table shows its rarer metrics
+_LABEL = "bold"
+_FAINT = "bright_black"
+
+
+def print_run(record: RunRecord, console: Console) -> None:
+    """Print the whole report."""
+    console.print(run_report(record, width=console.width), soft_wrap=False, highlight=False)
+
+
+def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
+    """The report as one renderable; text from the device is in it as plain `Text`, never as markup."""
+    blocks: list[RenderableType] = [_banner(record)]
+    if record.verdict == "fail":
+        blocks.append(_reasons(record))
+    blocks += [
+        _identity(record),
+        _accuracy(record, wide=width >= _WIDE),
+        _worst(record),
+        _latency(record),
+        _memory(record),
+        _link(record),
+    ]
+    spaced = [part for block in blocks for part in (block, Text())]
+    # Again at the end: that is the part of a long report a terminal shows.
+    return Group(*spaced, verdict_line(record))
+
+
+def verdict_line(record: RunRecord) -> Text:
+    """The run in one line: verdict, model, board and the three figures people ask for first."""
+    text = _verdict(record).append(f" {printable(record.model.name)} on {printable(record.board)}: ", style="not bold")
+    error = f"max|e| {small(record.accuracy.board_vs_keras.max_abs)} (limit {small(record.tolerance_max_abs)})"
+    figures = f"{error}, median {micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
+    return text.append(figures, style="not bold")
+
+
+def console_block(lines: Sequence[str], *, most: int = _CONSOLE_LINES) -> Text:
+    """The device's last console lines, each behind a bar that no device can print at the start of a line."""
+    text = Text("Device console, last lines\n", style=_LABEL)
+    for line in lines[-most:]:
+        text.append("  │ ", style=_FAINT)
+        text.append(printable(line) + "\n", style="not bold")
+    text.rstrip()
+    return text
+
+
+def _banner(record: RunRecord) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    title = Text(f"{printable(record.model.name)} on {printable(record.board)}", style="bold")
+    title.append(f", {count(record.vectors)} vectors in {record.wall_s:.1f} s", style="not bold")
+    grid.add_row(_verdict(record), title)
+    for check in checks(record):
+        mark = Text("ok" if check.passed else "FAILED", style="green" if check.passed else "bold red", justify="right")
+        line = Text(f"{check.name:<9} ", style="none" if check.passed else "bold")
+        line.append(printable(check.detail), style="not bold")
+        grid.add_row(mark, line)
+    return grid
+
+
+def _verdict(record: RunRecord) -> Text:
+    passed = record.verdict == "pass"
+    text = Text()
+    return text.append(" PASS " if passed else " FAIL ", style="bold white on green" if passed else "bold white on red")
+
+
+def _reasons(record: RunRecord) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(Text("Why", style=_LABEL), "")
+    for reason in record.reasons:
+        grid.add_row(Text("  -", style="red"), Text(printable(reason)))
+    if not record.console:
+        return grid
+    return Group(grid, Text(), console_block(record.console))
+
+
+def _identity(record: RunRecord) -> RenderableType:
+    target, model = record.target, record.model
+    state = "flashed now" if target.flashed else "already on the board"
+    clock = f", {target.cpu_hz / 1e6:g} MHz" if target.cpu_hz else ""
+    started = f"{target.port}, last reset: {target.reset_reason.lower().replace('_', ' ')}"
+    rows = [
+        ("Board", f"{record.board}: {target.title}"),
+        ("MCU", f"{target.mcu}{clock}" + (f", serial number {target.device_uid}" if target.device_uid else "")),
+        ("Engine", f"{record.engine} {record.engine_version}"),
+        ("Build", f"{record.build_id[:16]}, {state}, {record.toolchain}"),
+        ("Model", f"{model.name} ({model.framework}), sha256 {model.sha256[:12]}"),
+        ("", f"{count(model.parameters)} parameters, {count(model.macs)} MACs per inference"),
+        ("Port", started),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style=_LABEL, min_width=8, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in rows:
+        grid.add_row(Text(label), Text(printable(value)))
+    return grid
+
+
+def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
+    accuracy = record.accuracy
+    rows: list[tuple[str, Metrics | None]] = [
+        ("board vs Keras", accuracy.board_vs_keras),
+        ("Keras vs labels", accuracy.keras_vs_labels),
+        ("board vs labels", accuracy.board_vs_labels),
+    ]
+    known = [(name, metrics) for name, metrics in rows if metrics is not None]
+    classes = any(metrics.acc is not None for _, metrics in known)
+    heads = ["max|e|", "rmse", "mae", "l2r", "nse", "cos", "acc" if classes else "r2"]
+    if wide:
+        heads += ["mean", "std", "ULP"]
+    table = _table("Accuracy", heads)
+    for name, m in known:
+        last = percent(m.acc) if classes else near_one(m.r2)
+        cells = [small(m.max_abs), small(m.rmse), small(m.mae), small(m.l2r), near_one(m.nse), near_one(m.cos), last]
+        if wide:
+            cells += [small(m.mean), small(m.std), count(m.max_ulp)]
+        is_cross = m is accuracy.board_vs_keras
+        table.add_row(Text(name, style="bold" if is_cross else "none"), *cells, style="none" if is_cross else _FAINT)
+    cross = accuracy.board_vs_keras
+    notes = [f"board vs Keras is the X-cross row: {count(cross.n)} values, tolerance {small(record.tolerance_max_abs)}"]
+    if cross.max_abs_vector is not None:
+        notes.append(f"largest at vector {cross.max_abs_vector}")
+    if not wide:
+        spread = f"mean {small(cross.mean)}, std {small(cross.std)}"
+        notes.append(spread if cross.max_ulp is None else f"{spread}, at most {count(cross.max_ulp)} ULP")
+    return Group(table, _note("; ".join(notes)))
+
+
+def _worst(record: RunRecord) -> RenderableType:
+    if not record.worst:
+        return Text("Worst vectors: none known", style=_FAINT)
+    table = _table("Worst vectors", ["|e|", "board", "Keras", "input"])
+    for worst in record.worst[:5]:
+        cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=2)]
+        table.add_row(Text(f"#{worst.index}"), *(Text(cell) for cell in cells))
+    return table
+
+
+def _latency(record: RunRecord) -> RenderableType:
+    latency = record.latency
+    table = _table("Latency", ["min", "median", "p95", "p99", "max", "mean"])
+    _distribution(table, "us", latency.us, micros)
+    if latency.cycles is not None:
+        _distribution(table, "cycles", latency.cycles, count)
+    simulated = "; instructions counted by the emulator, not silicon time" if record.target.kind == "emulated" else ""
+    note = f"device time around invoke alone, first {latency.warmup} left out{simulated}"
+    return Group(table, _note(note))
+
+
+def _distribution(table: Table, name: str, d: Distribution, show: Callable[[float], str]) -> None:
+    table.add_row(Text(name), *(show(v) for v in (d.min, d.median, d.p95, d.p99, d.max, d.mean)))
+
+
+def _memory(record: RunRecord) -> RenderableType:
+    memory, arena = record.memory, record.memory.arena
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(Text("Memory", style=_LABEL), min_width=15, no_wrap=True)
+    table.add_column(Text("used"), justify="right", no_wrap=True)
+    table.add_column(Text("limit"), justify="right", no_wrap=True)
+    table.add_column(Text("share"), justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    _usage(table, "arena", arena.used_bytes, arena.size_bytes)
+    _usage(table, "flash", memory.flash_bytes, memory.flash_limit_bytes)
+    _section_rows(table, [s for s in memory.sections if s.in_flash], memory.flash_limit_bytes)
+    _usage(table, "RAM, static", memory.ram_bytes, memory.ram_limit_bytes)
+    _section_rows(table, [s for s in memory.sections if s.in_ram], memory.ram_limit_bytes)
+    if memory.stack_bytes and memory.stack_free_min_bytes is not None:
+        _usage(table, "stack, deepest", memory.stack_bytes - memory.stack_free_min_bytes, memory.stack_bytes)
+    notes = [f"arena: firmware allows up to {size(arena.capacity_bytes)}"]
+    if arena.planned_bytes is not None:
+        notes.append(f"planned {size(arena.planned_bytes)}")
+    if memory.heap_free_min_bytes is not None:
+        notes.append(f"heap never below {size(memory.heap_free_min_bytes)} free")
+    return Group(table, _note(", ".join(notes)))
+
+
+def _usage(table: Table, name: str, used: int, limit: int) -> None:
+    fraction = share(used, limit)
+    if fraction is None:
+        table.add_row(name, size(used), ABSENT, "", "")
+        return
+    colour = "green" if fraction < 0.75 else "yellow" if fraction <= 1 else "red"
+    table.add_row(name, size(used), size(limit), _percentage(fraction), _bar(fraction, colour))
+
+
+def _section_rows(table: Table, sections: Iterable[SectionRecord], limit: int) -> None:
+    ordered = sorted((s for s in sections if s.bytes), key=lambda s: -s.bytes)
+    for section in ordered[:_MOST_SECTIONS]:
+        _section(table, printable(section.name, max_chars=24), section.bytes, limit)
+    rest = ordered[_MOST_SECTIONS:]
+    if rest:
+        _section(table, f"{len(rest)} smaller", sum(s.bytes for s in rest), limit)
+
+
+def _section(table: Table, name: str, used: int, limit: int) -> None:
+    fraction = share(used, limit)
+    cells = ("", "") if fraction is None else (_percentage(fraction), _bar(fraction, _FAINT))
+    table.add_row(Text(f"  {name}", style=_FAINT), Text(size(used), style=_FAINT), "", *cells, style=_FAINT)
+
+
+def _bar(fraction: float, colour: str) -> Text:
+    eighths = min(_BAR_CELLS * 8, max(1 if fraction > 0 else 0, round(fraction * _BAR_CELLS * 8)))
+    filled = "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
+    return Text(filled, style=colour).append("·" * (_BAR_CELLS - len(filled)), style=_FAINT)
+
+
+def _percentage(fraction: float) -> str:
+    return "<0.1%" if 0 < fraction < 0.0005 else f"{fraction:.1%}"
+
+
+def _note(text: str) -> RenderableType:
+    return Padding(Text(text, style=_FAINT), (0, 0, 0, 2), expand=False)
+
+
+def _link(record: RunRecord) -> RenderableType:
+    link = record.link
+    text = Text("Link     ", style=_LABEL)
+    rate = f"{small(link.vectors_per_s)} vectors/s, {size(link.bytes_on_wire)} on the wire in {link.wall_s:.2f} s"
+    text.append(f"{rate}, {count(link.frames)} frames", style="not bold")
+    if link.baud:
+        text.append(f" at {link.baud} baud", style="not bold")
+    lost = [
+        (link.resent_frames, "sent again"),
+        (link.bad_frames, "bad frames seen by the host"),
+        (link.device_bad_frames or 0, "bad frames seen by the device"),
+        (link.device_rx_overruns or 0, "bytes lost before the firmware saw them"),
+    ]
+    repaired = ", ".join(f"{count(n)} {what}" for n, what in lost if n)
+    style = "not bold yellow" if repaired else f"not bold {_FAINT}"
+    text.append(f"\n         {repaired or 'nothing lost, nothing sent again'}", style=style)
+    return text
+
+
+def _table(title: str, heads: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="none")
+    table.add_column(Text(title, style=_LABEL), min_width=15, no_wrap=True)
+    # Right-aligned figures of at most 8 characters: seven columns fit a terminal of 80.
+    for head in heads:
+        table.add_column(Text(head), justify="right", min_width=8, no_wrap=True)
+    return table
