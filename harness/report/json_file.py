@@ -49,7 +49,7 @@ def run_json(record: RunRecord) -> str:
 
 
 def error_json(error: HilError) -> str:
-    """What `--json` holds when there is no result: verdict "error", so that a stale file is never read as this run's."""
+    """What `--json` holds when there is no result: verdict "error", so that no stale file is read as this run's."""
     return dumps(
         {
             "schema_version": SCHEMA_VERSION,

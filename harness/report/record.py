@@ -97,7 +97,7 @@ class LatencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArenaRecord:
-    """Bytes: firmware's largest, the setting in use, the engine's own report of use, the packer's plan (None: unknown)."""
+    """Bytes: firmware's largest, the setting in use, the engine's own report, the packer's plan (None: unknown)."""
 
     capacity_bytes: int
     size_bytes: int

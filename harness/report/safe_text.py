@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Control, format (bidi overrides, zero width), lone surrogates, private, unassigned (U+FFFE too), line and paragraph breaks.
+# Control, format (bidi overrides, zero width), surrogates, private, unassigned (U+FFFE too), line and paragraph breaks.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 # GitHub takes "::name::" at the start of a line for a command, and a long line may be wrapped so that it starts one;
-# the lookbehind spares C++ names (std::array). "##[name]" is one anywhere, for Azure "##vso[", for TeamCity "##teamcity[".
+# the lookbehind spares C++ names (std::array). "##[name]" is one anywhere; so are "##vso[", "##teamcity[".
 _CI_COLONS = re.compile(
     r"(?<![\w>):]):(?=:)"
     r"|:(?=:(?:add-|debug|echo|end-?group|error|group|notice|remove-|save-|set-|stop-|warning))",
