@@ -43,7 +43,7 @@ def header_text() -> str:
     source = inspect.getsource(ids)
     comments = _comments_by_line(source)
     lines = [
-        "/* Generated from harness/protocol/ids.py by `python -m harness.protocol.generate_header`: edit that, not this.",
+        "/* Generated from harness/protocol/ids.py by `python -m harness.protocol.generate_header`: edit that.",
         " * What each number means on the wire: docs/protocol.md. */",
         "/* clang-format off */",
         "#ifndef HIL_PROTOCOL_IDS_H",
@@ -75,7 +75,7 @@ def _defines(
     comments: dict[int, str],
     span: range = range(0),
 ) -> list[str]:
-    """`#define`s of the assignments in `body`, in order, with the comments on and (within `span`) between their lines."""
+    """`#define`s of the assignments in `body`, in order, with the comments on their lines and within `span`."""
     assigned = {node.lineno: node.targets[0] for node in body if isinstance(node, ast.Assign)}
     lines = []
     for line_number in sorted({*assigned, *(n for n in comments if n in span)}):
