@@ -1,0 +1,63 @@
+"""Builds the simavr runner on first use and keeps it in the cache, by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness.errors import BuildError
+from harness.resources import cache_dir, firmware_dir
+
+_COMPILE_S = 60.0
+_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/local/include/simavr/sim_avr.h"))
+INSTALL_HINT = "sudo apt install gcc libc6-dev libsimavr-dev libelf-dev"
+
+
+def simavr_headers_present() -> bool:
+    """Whether libsimavr's headers are where a system compiler looks."""
+    return any(header.is_file() for header in _HEADERS)
+
+
+def build_runner(board_id: str) -> Path:
+    """The runner's executable. Two calls at once are safe; an unchanged source is compiled once.
+
+    Raises:
+        BuildError: no compiler or no libsimavr here, or the compiler failed.
+    """
+    source = firmware_dir() / "platforms" / "emulated" / "simavr_runner" / "simavr_runner.c"
+    compiler = shutil.which("cc")
+    if compiler is None or not simavr_headers_present():
+        what = "the C compiler cc" if compiler is None else "libsimavr's headers"
+        raise BuildError(f"simavr boards need {what}, not found here", board=board_id, hint=INSTALL_HINT)
+    command = [compiler, "-O2", str(source), "-lsimavr", "-lelf"]
+    digest = hashlib.sha256(source.read_bytes())
+    digest.update("\0".join([str(Path(compiler).resolve()), *command[1:2], *command[3:]]).encode())
+    # Another libsimavr may have another layout of avr_t.
+    for header in (h for h in _HEADERS if h.is_file()):
+        digest.update(header.read_bytes())
+    executable = cache_dir() / "simavr_runner" / digest.hexdigest()[:16] / "simavr_runner"
+    if executable.is_file():
+        return executable
+    executable.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=executable.parent) as folder:
+        made = Path(folder) / executable.name
+        try:
+            done = subprocess.run(
+                [*command, "-o", str(made)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_COMPILE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"cc did not finish the simavr runner in {_COMPILE_S:g} s", board=board_id) from error
+        if done.returncode != 0:
+            tail = " / ".join(done.stderr.strip().splitlines()[-3:])
+            raise BuildError(f"cc could not build the simavr runner: {tail}", board=board_id, hint=INSTALL_HINT)
+        os.replace(made, executable)  # noqa: PTH105 - the atomic step, named as such
+    return executable
