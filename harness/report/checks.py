@@ -36,5 +36,5 @@ def checks(record: RunRecord) -> tuple[Check, ...]:
 def _leakage(record: RunRecord) -> str:
     leakage = record.leakage
     if leakage.identical:
-        return f"{leakage.probes} repeats of the probe vector gave identical bits"
-    return f"the probe vector's bits depend on what ran before it: {leakage.first_difference or 'no detail'}"
+        return f"{leakage.probes} repeats of vectors gave identical bits"
+    return "a vector's outputs depend on what ran before it"

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from harness.compare.metrics import Metrics
 from harness.report.checks import checks
-from harness.report.numbers import ABSENT, count, micros, near_one, percent, share, size, small, values
-from harness.report.record import Distribution, RunRecord, SectionRecord
+from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
+from harness.report.numbers import count, micros, near_one, percent, size, small, values
+from harness.report.record import Distribution, RunRecord
 from harness.report.safe_text import printable
 
-_BAR_CELLS = 20
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-_MOST_SECTIONS = 6
 _CONSOLE_LINES = 12
 _WIDE = 112  # columns from which on the accuracy table shows its rarer metrics
-_LABEL = "bold"
-_FAINT = "bright_black"
 
 
 def print_run(record: RunRecord, console: Console) -> None:
@@ -57,9 +52,9 @@ def verdict_line(record: RunRecord) -> Text:
 
 def console_block(lines: Sequence[str], *, most: int = _CONSOLE_LINES) -> Text:
     """The device's last console lines, each behind a bar that no device can print at the start of a line."""
-    text = Text("Device console, last lines\n", style=_LABEL)
+    text = Text("Device console, last lines\n", style=LABEL)
     for line in lines[-most:]:
-        text.append("  │ ", style=_FAINT)
+        text.append("  │ ", style=FAINT)
         text.append(printable(line) + "\n", style="not bold")
     text.rstrip()
     return text
@@ -86,7 +81,7 @@ def _verdict(record: RunRecord) -> Text:
 
 def _reasons(record: RunRecord) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(Text("Why", style=_LABEL), "")
+    grid.add_row(Text("Why", style=LABEL), "")
     for reason in record.reasons:
         grid.add_row(Text("  -", style="red"), Text(printable(reason)))
     if not record.console:
@@ -108,12 +103,7 @@ def _identity(record: RunRecord) -> RenderableType:
         ("", f"{count(model.parameters)} parameters, {count(model.macs)} MACs per inference"),
         ("Port", started),
     ]
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style=_LABEL, min_width=8, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, value in rows:
-        grid.add_row(Text(label), Text(printable(value)))
-    return grid
+    return identity(rows)
 
 
 def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
@@ -128,14 +118,14 @@ def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
     heads = ["max|e|", "rmse", "mae", "l2r", "nse", "cos", "acc" if classes else "r2"]
     if wide:
         heads += ["mean", "std", "ULP"]
-    table = _table("Accuracy", heads)
+    table = figures_table("Accuracy", heads)
     for name, m in known:
         last = percent(m.acc) if classes else near_one(m.r2)
         cells = [small(m.max_abs), small(m.rmse), small(m.mae), small(m.l2r), near_one(m.nse), near_one(m.cos), last]
         if wide:
             cells += [small(m.mean), small(m.std), count(m.max_ulp)]
         is_cross = m is accuracy.board_vs_keras
-        table.add_row(Text(name, style="bold" if is_cross else "none"), *cells, style="none" if is_cross else _FAINT)
+        table.add_row(Text(name, style="bold" if is_cross else "none"), *cells, style="none" if is_cross else FAINT)
     cross = accuracy.board_vs_keras
     notes = [f"board vs Keras is the X-cross row: {count(cross.n)} values, tolerance {small(record.tolerance_max_abs)}"]
     if cross.max_abs_vector is not None:
@@ -143,13 +133,13 @@ def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
     if not wide:
         spread = f"mean {small(cross.mean)}, std {small(cross.std)}"
         notes.append(spread if cross.max_ulp is None else f"{spread}, at most {count(cross.max_ulp)} ULP")
-    return Group(table, _note("; ".join(notes)))
+    return Group(table, note("; ".join(notes)))
 
 
 def _worst(record: RunRecord) -> RenderableType:
     if not record.worst:
-        return Text("Worst vectors: none known", style=_FAINT)
-    table = _table("Worst vectors", ["|e|", "board", "Keras", "input"])
+        return Text("Worst vectors: none known", style=FAINT)
+    table = figures_table("Worst vectors", ["|e|", "board", "Keras", "input"])
     for worst in record.worst[:5]:
         cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=2)]
         table.add_row(Text(f"#{worst.index}"), *(Text(cell) for cell in cells))
@@ -158,13 +148,13 @@ def _worst(record: RunRecord) -> RenderableType:
 
 def _latency(record: RunRecord) -> RenderableType:
     latency = record.latency
-    table = _table("Latency", ["min", "median", "p95", "p99", "max", "mean"])
+    table = figures_table("Latency", ["min", "median", "p95", "p99", "max", "mean"])
     _distribution(table, "us", latency.us, micros)
     if latency.cycles is not None:
         _distribution(table, "cycles", latency.cycles, count)
     simulated = "; instructions counted by the emulator, not silicon time" if record.target.kind == "emulated" else ""
-    note = f"device time around invoke alone, first {latency.warmup} left out{simulated}"
-    return Group(table, _note(note))
+    remark = f"device time around invoke alone, first {latency.warmup} left out{simulated}"
+    return Group(table, note(remark))
 
 
 def _distribution(table: Table, name: str, d: Distribution, show: Callable[[float], str]) -> None:
@@ -173,68 +163,25 @@ def _distribution(table: Table, name: str, d: Distribution, show: Callable[[floa
 
 def _memory(record: RunRecord) -> RenderableType:
     memory, arena = record.memory, record.memory.arena
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(Text("Memory", style=_LABEL), min_width=15, no_wrap=True)
-    table.add_column(Text("used"), justify="right", no_wrap=True)
-    table.add_column(Text("limit"), justify="right", no_wrap=True)
-    table.add_column(Text("share"), justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    _usage(table, "arena", arena.used_bytes, arena.size_bytes)
-    _usage(table, "flash", memory.flash_bytes, memory.flash_limit_bytes)
-    _section_rows(table, [s for s in memory.sections if s.in_flash], memory.flash_limit_bytes)
-    _usage(table, "RAM, static", memory.ram_bytes, memory.ram_limit_bytes)
-    _section_rows(table, [s for s in memory.sections if s.in_ram], memory.ram_limit_bytes)
+    table = memory_table()
+    usage_row(table, "arena", arena.used_bytes, arena.size_bytes)
+    usage_row(table, "flash", memory.flash_bytes, memory.flash_limit_bytes)
+    section_rows(table, [s for s in memory.sections if s.in_flash], memory.flash_limit_bytes)
+    usage_row(table, "RAM, static", memory.ram_bytes, memory.ram_limit_bytes)
+    section_rows(table, [s for s in memory.sections if s.in_ram], memory.ram_limit_bytes)
     if memory.stack_bytes and memory.stack_free_min_bytes is not None:
-        _usage(table, "stack, deepest", memory.stack_bytes - memory.stack_free_min_bytes, memory.stack_bytes)
+        usage_row(table, "stack, deepest", memory.stack_bytes - memory.stack_free_min_bytes, memory.stack_bytes)
     notes = [f"arena: firmware allows up to {size(arena.capacity_bytes)}"]
     if arena.planned_bytes is not None:
         notes.append(f"planned {size(arena.planned_bytes)}")
     if memory.heap_free_min_bytes is not None:
         notes.append(f"heap never below {size(memory.heap_free_min_bytes)} free")
-    return Group(table, _note(", ".join(notes)))
-
-
-def _usage(table: Table, name: str, used: int, limit: int) -> None:
-    fraction = share(used, limit)
-    if fraction is None:
-        table.add_row(name, size(used), ABSENT, "", "")
-        return
-    colour = "green" if fraction < 0.75 else "yellow" if fraction <= 1 else "red"
-    table.add_row(name, size(used), size(limit), _percentage(fraction), _bar(fraction, colour))
-
-
-def _section_rows(table: Table, sections: Iterable[SectionRecord], limit: int) -> None:
-    ordered = sorted((s for s in sections if s.bytes), key=lambda s: -s.bytes)
-    for section in ordered[:_MOST_SECTIONS]:
-        _section(table, printable(section.name, max_chars=24), section.bytes, limit)
-    rest = ordered[_MOST_SECTIONS:]
-    if rest:
-        _section(table, f"{len(rest)} smaller", sum(s.bytes for s in rest), limit)
-
-
-def _section(table: Table, name: str, used: int, limit: int) -> None:
-    fraction = share(used, limit)
-    cells = ("", "") if fraction is None else (_percentage(fraction), _bar(fraction, _FAINT))
-    table.add_row(Text(f"  {name}", style=_FAINT), Text(size(used), style=_FAINT), "", *cells, style=_FAINT)
-
-
-def _bar(fraction: float, colour: str) -> Text:
-    eighths = min(_BAR_CELLS * 8, max(1 if fraction > 0 else 0, round(fraction * _BAR_CELLS * 8)))
-    filled = "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
-    return Text(filled, style=colour).append("·" * (_BAR_CELLS - len(filled)), style=_FAINT)
-
-
-def _percentage(fraction: float) -> str:
-    return "<0.1%" if 0 < fraction < 0.0005 else f"{fraction:.1%}"
-
-
-def _note(text: str) -> RenderableType:
-    return Padding(Text(text, style=_FAINT), (0, 0, 0, 2), expand=False)
+    return Group(table, note(", ".join(notes)))
 
 
 def _link(record: RunRecord) -> RenderableType:
     link = record.link
-    text = Text("Link     ", style=_LABEL)
+    text = Text("Link     ", style=LABEL)
     rate = f"{small(link.vectors_per_s)} vectors/s, {size(link.bytes_on_wire)} on the wire in {link.wall_s:.2f} s"
     text.append(f"{rate}, {count(link.frames)} frames", style="not bold")
     if link.baud:
@@ -246,15 +193,6 @@ def _link(record: RunRecord) -> RenderableType:
         (link.device_rx_overruns or 0, "bytes lost before the firmware saw them"),
     ]
     repaired = ", ".join(f"{count(n)} {what}" for n, what in lost if n)
-    style = "not bold yellow" if repaired else f"not bold {_FAINT}"
+    style = "not bold yellow" if repaired else f"not bold {FAINT}"
     text.append(f"\n         {repaired or 'nothing lost, nothing sent again'}", style=style)
     return text
-
-
-def _table(title: str, heads: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="none")
-    table.add_column(Text(title, style=_LABEL), min_width=15, no_wrap=True)
-    # Right-aligned figures of at most 8 characters: seven columns fit a terminal of 80.
-    for head in heads:
-        table.add_column(Text(head), justify="right", min_width=8, no_wrap=True)
-    return table

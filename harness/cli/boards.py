@@ -1,0 +1,64 @@
+"""`hil boards`: the catalogue, and what each board needs on this computer."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli import options, output
+
+EPILOG = """\b
+Examples:
+  hil boards
+  hil boards --json - | jq -r '.boards[] | select(.ready) | .id'
+"""
+
+
+@click.command(name="boards", epilog=EPILOG)
+@options.json_file
+@options.debug
+def command(json_to: str | None) -> None:
+    """List the boards of the catalogue: real or emulated, memory, engines, and what is missing here."""
+    output.check_outputs(json_to)
+
+    from harness.boards.catalogue import load_catalogue
+    from harness.report.json_file import dumps
+    from harness.workflow.available import available
+
+    rows = [(board, available(board)) for board in load_catalogue().values()]
+    if json_to:
+        values = [
+            {
+                "id": board.id,
+                "title": board.title,
+                "kind": board.kind,
+                "mcu": board.mcu,
+                "ram_bytes": board.ram_bytes,
+                "flash_bytes": board.flash_bytes,
+                "engines": board.engines,
+                "ready": here.ready,
+                "missing": [missing.what for missing in here.missing],
+                "ports": here.ports,
+            }
+            for board, here in rows
+        ]
+        output.write(json_to, dumps({"boards": values}))
+    if json_to == output.STDOUT:
+        return
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.cli.console import results
+    from harness.report.numbers import size
+    from harness.report.safe_text import printable
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for head in ("board", "kind", "MCU", "RAM", "flash", "engines", "here"):
+        right = head in ("RAM", "flash")
+        table.add_column(head, justify="right" if right else "left", no_wrap=head != "here", overflow="fold")
+    for board, here in rows:
+        # A limit of 0 means there is none worth naming.
+        memory = [size(limit) if limit else "-" for limit in (board.ram_bytes, board.flash_bytes)]
+        state = Text(printable(here.summary), style="green" if here.ready else "yellow")
+        table.add_row(board.id, board.kind, board.mcu, *memory, " ".join(board.engines), state)
+    results().print(table)

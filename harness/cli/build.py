@@ -1,0 +1,86 @@
+"""`hil build`: the firmware and its sizes, no board needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options, output
+
+if TYPE_CHECKING:
+    from harness.build.image import FirmwareImage
+
+EPILOG = """\b
+Examples:
+  hil build fuel_lstm --board megaatmega2560
+  hil build my.keras --vectors x.npy -b netduino2plus --arena-size 8K
+  hil build -b esp32 --json - | jq .ram_bytes
+"""
+
+
+@click.command(name="build", epilog=EPILOG)
+@options.together(
+    options.model,
+    options.board,
+    options.engine,
+    options.vectors,
+    options.data,
+    options.arena_size,
+    options.json_file,
+    options.quiet,
+    options.verbose,
+    options.debug,
+)
+def command(
+    model: str,
+    board: str,
+    engine: str | None,
+    vectors: Path | None,
+    data: Path | None,
+    arena_size: int | None,
+    json_to: str | None,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Build the firmware for a board with MODEL in it and print its sizes, build id and place."""
+    output.check_outputs(json_to)
+
+    from harness.boards.catalogue import find_board
+    from harness.cli.console import results
+    from harness.cli.progress import watch
+    from harness.report.image import print_image
+    from harness.report.json_file import dumps
+    from harness.workflow.prepare import prepare
+    from harness.workflow.run import RunOptions, load
+
+    found = find_board(board)
+    wanted = RunOptions(model=model, board=board, engine=engine, vectors=vectors, data=data, arena_bytes=arena_size)
+    with watch(quiet=quiet, verbose=verbose) as progress:
+        made = prepare(load(wanted), found, engine=engine, arena_bytes=arena_size, progress=progress)
+    image = made.image
+    if json_to:
+        output.write(json_to, dumps(image_values(image)))
+    if json_to != output.STDOUT:
+        limits = (found.flash_bytes, found.ram_bytes)
+        print_image(image, results(), name=made.bundle.name, flash_limit_bytes=limits[0], ram_limit_bytes=limits[1])
+
+
+def image_values(image: FirmwareImage) -> dict[str, object]:
+    """What the JSON of an image holds."""
+    return {
+        "board": image.board,
+        "engine": image.engine,
+        "build_id": image.build_id.hex(),
+        "model_sha256": image.model_sha256.hex(),
+        "elf": image.elf,
+        "flash_bytes": image.flash_bytes,
+        "ram_bytes": image.ram_bytes,
+        "arena_bytes": image.arena_bytes,
+        "arena_capacity_bytes": image.arena_capacity_bytes,
+        "toolchain": image.toolchain,
+        "sections": [
+            {"name": s.name, "bytes": s.bytes, "in_flash": s.in_flash, "in_ram": s.in_ram} for s in image.sections
+        ],
+    }

@@ -1,0 +1,109 @@
+"""Options several commands share, so that each has one name, one meaning and one help text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from harness.cli.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+DEFAULT_MODEL = "fuel_lstm"
+
+
+class BoardName(click.ParamType):
+    """A board's id; completed from the catalogue, checked where it is used."""
+
+    name = "board"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Ids that begin as typed."""
+        from harness.boards.catalogue import load_catalogue
+
+        return [CompletionItem(id_, help=b.title) for id_, b in load_catalogue().items() if id_.startswith(incomplete)]
+
+
+class ByteSize(click.ParamType):
+    """A number of bytes: 12345, 16K or 16KiB."""
+
+    name = "bytes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Number of bytes, at least 1."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,9})(?:(k)(?:i?b)?)?", str(value).strip(), re.IGNORECASE)
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a size: write 16384 or 16K", param, ctx)
+        return int(match[1]) * (1024 if match[2] else 1)
+
+
+def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Settings).debug |= value
+
+
+board = click.option(
+    "--board",
+    "-b",
+    type=BoardName(),
+    envvar="HIL_BOARD",
+    required=True,
+    help="Board id (hil boards). Also: $HIL_BOARD.",
+)
+board_or_none = click.option(
+    "--board", "-b", type=BoardName(), envvar="HIL_BOARD", help="Board id (hil boards). Also: $HIL_BOARD."
+)
+port = click.option(
+    "--port",
+    "-p",
+    envvar="HIL_PORT",
+    metavar="PORT",
+    help="Serial port, socket://HOST:PORT or rfc2217://HOST:PORT. Not needed for emulated boards, "
+    "nor where one attached port fits.",
+)
+serial_number = click.option(
+    "--serial-number", metavar="SN", help="USB serial number, where several boards of a kind are attached."
+)
+engine = click.option("--engine", metavar="NAME", help="What computes on the board. Default: the board's first.")
+arena_size = click.option(
+    "--arena-size", type=ByteSize(), help="ARENA_SIZE to build with (16384 or 16K). Default: as the model needs."
+)
+model = click.argument("model", default=DEFAULT_MODEL, required=False)
+vectors = click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    help="Inputs, .npy or .npz, first axis = vector. Default: the bundle's.",
+)
+labels = click.option("--labels", type=click.Path(path_type=Path), help="What the model should say, .npy or .npz.")
+data = click.option(
+    "--data", type=click.Path(path_type=Path), help="The data set the bundle's own reader takes vectors from (CSV)."
+)
+json_file = click.option(
+    "--json", "json_to", metavar="FILE", help='Result as JSON; "-": to stdout, and nothing else there.'
+)
+quiet = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+verbose = click.option("--verbose", "-v", is_flag=True, help="Every line of the compiler and uploader on stderr.")
+debug = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_debug,
+    help="Show tracebacks of errors. Also: HIL_DEBUG=1.",
+)
+
+
+def together(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one decorator, in the order they are listed in --help."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
