@@ -1,11 +1,11 @@
 """ModelGraph -> .tflite, written directly, without tensorflow's converter.
 
-Keras 3 through TFLiteConverter makes a WHILE loop that TensorFlow Lite for Microcontrollers runs without an error and gets wrong
-(https://github.com/tensorflow/tflite-micro/issues/3674). Here each LSTM layer becomes one UNIDIRECTIONAL_SEQUENCE_LSTM with static
-shapes and batch 1, which it runs right.
+Keras 3 through TFLiteConverter makes a WHILE loop that TensorFlow Lite for Microcontrollers runs without an error and
+gets wrong (https://github.com/tensorflow/tflite-micro/issues/3674). Here each LSTM layer becomes one
+UNIDIRECTIONAL_SEQUENCE_LSTM with static shapes and batch 1, which it runs right.
 
-int8 follows the quantisation specification of TensorFlow Lite (https://www.tensorflow.org/lite/performance/quantization_spec):
-activations int8 asymmetric, weights int8 symmetric per tensor, biases int32, cell state int16 with a power-of-two scale.
+int8: activations asymmetric, weights symmetric per tensor, biases int32, cell state int16 with a power-of-two scale
+(https://www.tensorflow.org/lite/performance/quantization_spec).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def convert_to_tflite(graph: ModelGraph, *, calibration: Sequence[FloatArray] | 
 
     Args:
         graph: the model.
-        calibration: per model input, representative float32 vectors (N, *shape); given: full int8 (inputs and outputs too), else float32.
+        calibration: per model input, representative float32 vectors (N, *shape). With it the model becomes int8
+            throughout, inputs and outputs too; without it float32.
 
     Raises:
         UsageError: a layer has no supported form, the calibration does not fit, or tflite-micro is not installed.

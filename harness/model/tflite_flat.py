@@ -1,6 +1,7 @@
 """A reader for FlatBuffers that believes nothing: every offset and length is checked before it is followed.
 
-The generated schema classes trust the file and fail with whatever the bytes lead to; a model comes from a user, so it is read here instead.
+The generated schema classes trust the file and fail with whatever the bytes lead to; a model comes from a user, so it
+is read here instead.
 Format: https://flatbuffers.dev/internals/
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-# Far above any model for a microcontroller; bounds the work a hostile file can cause (offsets may make many fields share one vector).
+# Far above any model for a microcontroller. It bounds the work a hostile file can cause: many fields may share one vector.
 MAX_VECTOR_ITEMS = 4096
 
 
@@ -33,8 +34,8 @@ class Vector:
 class Table:
     """One table of a flatbuffer.
 
-    Fields are named by their id in the schema. Every reader raises TfliteFormatError if the field leads outside the buffer,
-    and gives the default if the field is absent.
+    Fields are named by their id in the schema. Every reader raises TfliteFormatError if the field leads outside the
+    buffer, and gives the default if the field is absent.
     """
 
     data: bytes

@@ -26,7 +26,10 @@ _ELEMENT_BYTES = {"FLOAT32": 4, "FLOAT16": 2, "INT32": 4, "UINT8": 1, "INT64": 8
 
 @dataclass(frozen=True, slots=True)
 class TfliteTensor:
-    """One tensor. `shape` has the batch dimension; `scale` is 0.0 where not quantised; `channels` counts its scales (1: per tensor)."""
+    """One tensor.
+
+    `shape` has the batch dimension; `scale` is 0.0 where not quantised; `channels` counts its scales (1: per tensor).
+    """
 
     name: str
     dtype: str
@@ -41,7 +44,10 @@ class TfliteTensor:
 
 @dataclass(frozen=True, slots=True)
 class TfliteOperator:
-    """One operator: `name` as in the schema's BuiltinOperator, or "CUSTOM:its name". Tensors by index; -1 is an input left out."""
+    """One operator: `name` as in the schema's BuiltinOperator, or "CUSTOM:its name".
+
+    Tensors by index; -1 is an input left out.
+    """
 
     name: str
     version: int
@@ -93,7 +99,7 @@ def read_tflite(data: bytes) -> TfliteModel:
     """Reads and checks a model. Weights are not copied, only measured.
 
     Raises:
-        TfliteFormatError: the bytes are not a well-formed .tflite of schema version 3, or a tensor's data does not fit its shape.
+        TfliteFormatError: not a well-formed .tflite of schema version 3, or a tensor's data does not fit its shape.
     """
     if len(data) > MAX_MODEL_BYTES:
         raise TfliteFormatError(f"model larger than {MAX_MODEL_BYTES} bytes", MAX_MODEL_BYTES)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.model.tflite_schema import FILE_IDENTIFIER, OPERATOR_CODE, SCHEMA_VERSION, TENSOR_TYPE_CODE
 
-# schema.fbs asks for it (force_align: 16), and kernels on a Cortex-M load weights with instructions that fault on odd addresses.
-# Object API writers for Python leave it out.
+# schema.fbs asks for it (force_align: 16), and kernels on a Cortex-M load weights with instructions that fault on
+# unaligned addresses. The generated Python writers leave it out.
 BUFFER_ALIGNMENT = 16
 
 ConstantArray = NDArray[np.float32] | NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32]
@@ -116,7 +116,10 @@ class TfliteWriter:
         options: OptionsTable | None,
         kind: str,
     ) -> None:
-        """Adds an operator; `kind` is the name of its options table in the schema's union ("NONE" without). -1 is an input left out."""
+        """Adds an operator.
+
+        `kind` is the name of its options table in the schema's union ("NONE" without). -1 is an input left out.
+        """
         code = (name, version)
         if code not in self._codes:
             self._codes.append(code)
