@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -17,6 +18,16 @@ from harness.errors import HilError, UsageError
 Kind = Literal["emulated", "real"]
 EmulatorKind = Literal["posix", "qemu", "simavr"]
 ResetMethod = Literal["emulator", "esp-classic", "none"]
+
+# Debian's names of the packages that bring a program; also Ubuntu's.
+_PACKAGES = {
+    "arm-none-eabi-g++": ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "libstdc++-arm-none-eabi-newlib"),
+    "avr-g++": ("gcc-avr", "avr-libc", "arduino-core-avr"),
+    "c++": ("g++",),
+    "cc": ("gcc", "libc6-dev"),
+    "qemu-system-arm": ("qemu-system-arm",),
+}
+_SIMAVR_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/local/include/simavr/sim_avr.h"))
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
@@ -122,6 +133,24 @@ class Board:
             raise CatalogueError(self.id, key, f"must be {rule}, not {getattr(self, key)!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something a board needs that is not on this computer.
+
+    Attributes:
+        what: the program or library.
+        packages: Debian packages that bring it; empty: unknown.
+    """
+
+    what: str
+    packages: tuple[str, ...]
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return f"sudo apt install {' '.join(self.packages)}" if self.packages else f"install {self.what}"
+
+
 class CatalogueError(HilError):
     """catalogue.toml has a mistake; the message names board and key."""
 
@@ -165,6 +194,22 @@ def find_board(board_id: str) -> Board:
     close = difflib.get_close_matches(board_id.lower(), boards, n=3, cutoff=0.5)
     hint = f"did you mean {_words(close)}?" if close else f"one of {_words(boards)}"
     raise UsageError(f"there is no board called {board_id!r}", hint=f"{hint} (hil boards lists them)")
+
+
+def missing_here(board: Board) -> tuple[Missing, ...]:
+    """What this computer lacks to build for and run `board`; empty: nothing that the catalogue knows of."""
+    missing = [Missing(tool, _PACKAGES.get(tool, ())) for tool in board.needs if shutil.which(tool) is None]
+    if board.emulator == "simavr":
+        if shutil.which("cc") is None:
+            missing.append(Missing("cc", _PACKAGES["cc"]))
+        if not simavr_headers():
+            missing.append(Missing("libsimavr's headers", ("libsimavr-dev", "libelf-dev")))
+    return tuple(missing)
+
+
+def simavr_headers() -> list[Path]:
+    """libsimavr's main header, where a system compiler looks for it."""
+    return [header for header in _SIMAVR_HEADERS if header.is_file()]
 
 
 def _board(name: str, table: object) -> Board:

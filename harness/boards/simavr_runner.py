@@ -9,17 +9,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from harness.boards.catalogue import simavr_headers
 from harness.errors import BuildError
 from harness.resources import cache_dir, firmware_dir
 
 _COMPILE_S = 60.0
-_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/local/include/simavr/sim_avr.h"))
-INSTALL_HINT = "sudo apt install gcc libc6-dev libsimavr-dev libelf-dev"
-
-
-def simavr_headers_present() -> bool:
-    """Whether libsimavr's headers are where a system compiler looks."""
-    return any(header.is_file() for header in _HEADERS)
+_INSTALL_HINT = "sudo apt install gcc libc6-dev libsimavr-dev libelf-dev"
 
 
 def build_runner(board_id: str) -> Path:
@@ -30,14 +25,15 @@ def build_runner(board_id: str) -> Path:
     """
     source = firmware_dir() / "platforms" / "emulated" / "simavr_runner" / "simavr_runner.c"
     compiler = shutil.which("cc")
-    if compiler is None or not simavr_headers_present():
+    headers = simavr_headers()
+    if compiler is None or not headers:
         what = "the C compiler cc" if compiler is None else "libsimavr's headers"
-        raise BuildError(f"simavr boards need {what}, not found here", board=board_id, hint=INSTALL_HINT)
+        raise BuildError(f"simavr boards need {what}, not found here", board=board_id, hint=_INSTALL_HINT)
     command = [compiler, "-O2", str(source), "-lsimavr", "-lelf"]
     digest = hashlib.sha256(source.read_bytes())
     digest.update("\0".join([str(Path(compiler).resolve()), *command[1:2], *command[3:]]).encode())
     # Another libsimavr may have another layout of avr_t.
-    for header in (h for h in _HEADERS if h.is_file()):
+    for header in headers:
         digest.update(header.read_bytes())
     executable = cache_dir() / "simavr_runner" / digest.hexdigest()[:16] / "simavr_runner"
     if executable.is_file():
@@ -58,6 +54,6 @@ def build_runner(board_id: str) -> Path:
             raise BuildError(f"cc did not finish the simavr runner in {_COMPILE_S:g} s", board=board_id) from error
         if done.returncode != 0:
             tail = " / ".join(done.stderr.strip().splitlines()[-3:])
-            raise BuildError(f"cc could not build the simavr runner: {tail}", board=board_id, hint=INSTALL_HINT)
+            raise BuildError(f"cc could not build the simavr runner: {tail}", board=board_id, hint=_INSTALL_HINT)
         os.replace(made, executable)  # noqa: PTH105 - the atomic step, named as such
     return executable
