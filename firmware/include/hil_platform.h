@@ -38,9 +38,11 @@ uint8_t hil_platform_reset_reason(void);
 /* Boots since power-on, counted in memory that survives a reset; 0 where there is none. */
 uint32_t hil_platform_boot_count(void);
 
-/* Called whenever the session waits for data and between vectors: feed the watchdog, yield to the OS. MAY sleep until a byte comes,
- * for 10 ms at most. */
+/* Called whenever the session waits for data: feed the watchdog, yield to the OS. MAY sleep until a byte comes, for 10 ms at most. */
 void hil_platform_idle(void);
+/* Called between vectors: feed the watchdog, yield to the OS. MUST NOT sleep: it would cost every vector that time.
+ * Optional: without it nothing happens there. */
+void hil_platform_yield(void);
 
 /* Bytes received by the hardware but lost before hil_platform_read, since boot. */
 uint32_t hil_platform_rx_overruns(void);
