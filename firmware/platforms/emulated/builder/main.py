@@ -1,0 +1,94 @@
+"""SCons build script of the emulated platform: compilers by board, the program, and an `upload` that fills a flash slot.
+
+An emulated board's flash is a directory (`upload_port`): firmware.elf, and build_id, the hex id of the build that the
+environment variable HIL_BUILD_ID names. build_id is there only while it belongs to the ELF beside it.
+"""
+
+import os
+import shutil
+import tempfile
+
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Default, DefaultEnvironment
+
+env = DefaultEnvironment()
+board = env.BoardConfig()
+mcu = board.get("build.mcu")
+
+CORTEX_M4F = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+AVR = ["-mmcu=" + mcu]
+# The work directory and the project's place must not show in the image: the same inputs give the same bytes anywhere.
+# gcc-avr 5.4 has no -ffile-prefix-map; its debug information is all that names a directory.
+PREFIX_MAP = "-fdebug-prefix-map" if board.get("build.toolchain") == "avr" else "-ffile-prefix-map"
+SAME_ANYWHERE = [
+    PREFIX_MAP + "=" + env.subst("$PROJECT_WORKSPACE_DIR") + "=work",
+    PREFIX_MAP + "=" + env.subst("$PROJECT_DIR") + "=firmware",
+]
+
+# prefix of the tools' names, flags of compiler and linker alike, optimisation, further linker flags
+TOOLCHAINS = {
+    "host": ("", [], "-O2", []),
+    # -nostartfiles: start-up is src/platform/stm32f405_startup.cpp. No nosys.specs: nothing here needs a system call, and a
+    # library that does must fail to link rather than get a stub.
+    "arm": ("arm-none-eabi-", CORTEX_M4F, "-O2", ["-nostartfiles", "--specs=nano.specs"]),
+    "avr": ("avr-", AVR, "-Os", []),
+}
+prefix, machine, optimise, link = TOOLCHAINS[board.get("build.toolchain")]
+
+env.Replace(
+    AR=prefix + "ar",
+    AS=prefix + "as",
+    CC=prefix + "gcc",
+    CXX=prefix + "g++",
+    LINK=prefix + "g++",
+    OBJCOPY=prefix + "objcopy",
+    RANLIB=prefix + "ranlib",
+    SIZETOOL=prefix + "size",
+    ARFLAGS=["rcD"],
+    PROGNAME="firmware",
+    PROGSUFFIX=".elf",
+    SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
+)
+if board.get("build.toolchain") == "host":
+    # The size of a program of this computer has no limit to check against.
+    env.Replace(SIZETOOL="", SIZEPRINTCMD="")
+env.Append(
+    CCFLAGS=[*machine, optimise, "-g", "-ffunction-sections", "-fdata-sections", *SAME_ANYWHERE],
+    CFLAGS=["-std=gnu11"],
+    CXXFLAGS=["-std=gnu++11", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
+    ASFLAGS=[*machine, "-x", "assembler-with-cpp"],
+    LINKFLAGS=[*machine, optimise, "-Wl,--gc-sections", *link],
+    LIBS=["m"],
+    CPPDEFINES=[("F_CPU", "$BOARD_F_CPU")] if board.get("build.toolchain") != "host" else [],
+)
+
+image = "$BUILD_DIR/${PROGNAME}.elf" if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
+
+
+def fill_slot(target, source, env):
+    """Puts the image into the flash slot; a reader sees the old image or the new, never a part."""
+    slot = env.subst("$UPLOAD_PORT")
+    if not slot or not os.path.isdir(slot):
+        print(f"Error: upload_port must name an emulated board's flash slot directory, not {slot!r}")
+        return 1
+    image_path = str(source[0])
+    build_id_path = os.path.join(slot, "build_id")
+    if os.path.exists(build_id_path):
+        os.unlink(build_id_path)
+    descriptor, temporary = tempfile.mkstemp(prefix=".firmware.", dir=slot)
+    os.close(descriptor)
+    shutil.copyfile(image_path, temporary)
+    os.chmod(temporary, 0o755)
+    os.replace(temporary, os.path.join(slot, "firmware.elf"))
+    build_id = os.environ.get("HIL_BUILD_ID", "")
+    if build_id:
+        with open(temporary, "w", encoding="ascii") as stream:
+            stream.write(build_id + "\n")
+        os.replace(temporary, build_id_path)
+    print(f"Flash slot {slot} holds {os.path.getsize(image_path)} bytes")
+    return 0
+
+
+AlwaysBuild(env.Alias("nobuild", image))
+env.AddPlatformTarget("size", image, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"), "Program Size")
+env.AddPlatformTarget("upload", image, env.VerboseAction(fill_slot, "Filling the flash slot with $SOURCE"), "Upload")
+Default(image)

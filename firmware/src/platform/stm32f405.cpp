@@ -1,0 +1,195 @@
+/* STM32F405 at register level: USART1 on PA9/PA10, TIM2 as tick counter, core at 16 MHz from the internal oscillator (reset state).
+ *
+ * Runs in QEMU (machine netduinoplus2), where an unimplemented clock controller reads as 0 and ignores writes. Not yet tried on a chip.
+ */
+#include "hil_platform.h"
+
+#include <string.h>
+
+#include "hil_build_config.h"
+#include "hil_protocol_ids.h"
+#include "stm32f405.h"
+
+/* Ticks are TIM2's: the timer clock, 16 MHz on the chip. The build for QEMU says 1 GHz, where a tick is one instruction. */
+#ifndef HIL_TICK_HZ
+#define HIL_TICK_HZ 16000000u
+#endif
+#ifndef HIL_CPU_HZ
+#define HIL_CPU_HZ 16000000u
+#endif
+/* 0: there is no unique device id to read (QEMU: reading there is a bus fault). */
+#ifndef HIL_STM32_UID
+#define HIL_STM32_UID 0x1FFF7A10u
+#endif
+
+namespace {
+
+using hil::g_noinit;
+using hil::reg;
+
+const uint32_t kPeripheralHz = 16000000u; /* APB2 without a prescaler */
+
+/* RCC */
+const uint32_t kRccAhb1enr = 0x40023830, kRccApb1enr = 0x40023840, kRccApb2enr = 0x40023844, kRccCsr = 0x40023874;
+const uint32_t kCsrClear = 1u << 24, kCsrBrownOut = 1u << 25, kCsrPin = 1u << 26, kCsrPowerOn = 1u << 27, kCsrSoftware = 1u << 28,
+               kCsrWatchdogs = 3u << 29;
+/* GPIOA */
+const uint32_t kGpioaModer = 0x40020000, kGpioaPupdr = 0x4002000C, kGpioaAfrh = 0x40020024;
+/* USART1 */
+const uint32_t kUsartSr = 0x40011000, kUsartDr = 0x40011004, kUsartBrr = 0x40011008, kUsartCr1 = 0x4001100C;
+const uint32_t kSrOverrun = 1u << 3, kSrReceived = 1u << 5, kSrSent = 1u << 6, kSrTxEmpty = 1u << 7;
+const uint32_t kCr1Receive = 1u << 2, kCr1Transmit = 1u << 3, kCr1ReceiveInterrupt = 1u << 5, kCr1Enable = 1u << 13;
+const uint32_t kUsart1Interrupt = 37, kNvicIser = 0xE000E100;
+/* TIM2 */
+const uint32_t kTim2Cr1 = 0x40000000, kTim2Egr = 0x40000014, kTim2Cnt = 0x40000024, kTim2Psc = 0x40000028, kTim2Arr = 0x4000002C;
+/* SysTick */
+const uint32_t kSystCsr = 0xE000E010, kSystRvr = 0xE000E014, kSystCvr = 0xE000E018;
+
+/* The interrupt writes `head`, the session `tail`; both count bytes and wrap at 2^32, so that the whole ring can be full. */
+static_assert((HIL_RX_RING_BYTES & (HIL_RX_RING_BYTES - 1)) == 0, "HIL_RX_RING_BYTES must be a power of two");
+uint8_t ring[HIL_RX_RING_BYTES];
+volatile uint32_t head, tail, overruns;
+uint8_t reset_reason;
+
+uint8_t find_reset_reason() {
+  const uint32_t csr = reg(kRccCsr);
+  reg(kRccCsr) = csr | kCsrClear;
+  const bool ram_kept = g_noinit.magic == hil::kNoinitMagic;
+  const uint32_t mark = ram_kept ? g_noinit.mark : static_cast<uint32_t>(hil::kMarkNone);
+  g_noinit.boot_count = ram_kept ? g_noinit.boot_count + 1 : 1;
+  g_noinit.mark = hil::kMarkNone;
+  g_noinit.magic = hil::kNoinitMagic;
+  /* The chip sets several flags at once (power-on sets brown-out and pin too): the strongest reason first. */
+  if (csr & kCsrPowerOn) return HIL_RESET_POWER_ON;
+  if (csr & kCsrWatchdogs) return HIL_RESET_WATCHDOG;
+  if (mark == hil::kMarkFault) return HIL_RESET_FAULT;
+  if (mark == hil::kMarkReboot || (csr & kCsrSoftware)) return HIL_RESET_SOFTWARE;
+  if (csr & kCsrBrownOut) return HIL_RESET_BROWN_OUT;
+  if (csr & kCsrPin) return HIL_RESET_EXTERNAL;
+  /* No flag at all: QEMU. RAM is zero when it starts and kept when its reset button is pressed. */
+  return ram_kept ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
+}
+
+}  // namespace
+
+/* Reading the status and then the data register clears the overrun flag. */
+void USART1_IRQHandler(void) {
+  const uint32_t status = reg(kUsartSr);
+  if (!(status & (kSrReceived | kSrOverrun))) return;
+  const uint8_t byte = static_cast<uint8_t>(reg(kUsartDr));
+  if (status & kSrOverrun) overruns = overruns + 1;
+  if (!(status & kSrReceived)) return;
+  const uint32_t at = head;
+  if (at - tail == HIL_RX_RING_BYTES) {
+    overruns = overruns + 1;
+    return;
+  }
+  ring[at % HIL_RX_RING_BYTES] = byte;
+  head = at + 1;
+}
+
+/* Only wakes the core from hil_platform_idle. */
+void SysTick_Handler(void) {}
+
+void hil_platform_init(void) {
+  reset_reason = find_reset_reason();
+
+  reg(kRccAhb1enr) |= 1u;                    /* GPIOA */
+  reg(kRccApb1enr) |= 1u;                    /* TIM2 */
+  reg(kRccApb2enr) |= 1u << 4;               /* USART1 */
+  const uint32_t settled = reg(kRccApb2enr); /* a peripheral answers two cycles after its clock is on */
+  (void)settled;
+
+  reg(kGpioaAfrh) = (reg(kGpioaAfrh) & ~0xFF0u) | 0x770u;             /* PA9, PA10: function 7, USART1 */
+  reg(kGpioaPupdr) = (reg(kGpioaPupdr) & ~(0xFu << 18)) | (1u << 20); /* pull RX up: an open input is not a stream of breaks */
+  reg(kGpioaModer) = (reg(kGpioaModer) & ~(0xFu << 18)) | (0xAu << 18);
+  reg(kUsartBrr) = (kPeripheralHz + HIL_BAUD / 2) / HIL_BAUD; /* oversampling by 16: BRR is the divider x 16 */
+  reg(kUsartCr1) = kCr1Enable | kCr1Transmit | kCr1Receive | kCr1ReceiveInterrupt;
+  reg(kNvicIser + 4 * (kUsart1Interrupt / 32)) = 1u << (kUsart1Interrupt % 32);
+
+  reg(kTim2Psc) = 0;
+  reg(kTim2Arr) = 0xFFFFFFFFu;
+  reg(kTim2Egr) = 1; /* take prescaler and limit over now */
+  reg(kTim2Cr1) = 1;
+}
+
+size_t hil_platform_read(uint8_t* buf, size_t max) {
+  const uint32_t from = tail;
+  const uint32_t waiting = head - from;
+  const size_t n = waiting < max ? waiting : max;
+  const size_t start = from % HIL_RX_RING_BYTES;
+  const size_t until_wrap = HIL_RX_RING_BYTES - start;
+  const size_t first = n < until_wrap ? n : until_wrap;
+  memcpy(buf, ring + start, first);
+  memcpy(buf + first, ring, n - first);
+  __asm volatile("" ::: "memory"); /* the interrupt may reuse the place only once it is read */
+  tail = from + static_cast<uint32_t>(n);
+  return n;
+}
+
+/* A UART takes a byte every frame time whether anybody listens or not. A second without is a dead peripheral. */
+static bool wait_for(uint32_t flag) {
+  const uint32_t start = hil_platform_ticks();
+  while (!(reg(kUsartSr) & flag)) {
+    if (hil_platform_ticks() - start > HIL_TICK_HZ) return false;
+  }
+  return true;
+}
+
+void hil_platform_write(const uint8_t* buf, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    if (!wait_for(kSrTxEmpty)) return;
+    reg(kUsartDr) = buf[i];
+  }
+  wait_for(kSrSent);
+}
+
+uint32_t hil_platform_ticks(void) { return reg(kTim2Cnt); }
+uint32_t hil_platform_tick_hz(void) { return HIL_TICK_HZ; }
+uint32_t hil_platform_cpu_hz(void) { return HIL_CPU_HZ; }
+
+void hil_platform_reboot(void) { hil::reset_with_mark(hil::kMarkReboot); }
+uint8_t hil_platform_reset_reason(void) { return reset_reason; }
+uint32_t hil_platform_boot_count(void) { return g_noinit.boot_count; }
+
+/* Sleeps until an interrupt: a received byte, or SysTick, which runs only here so that it never lands in a measured inference.
+ * With interrupts masked between the check and WFI no byte can slip in unseen; a pending one still ends WFI. */
+void hil_platform_idle(void) {
+  __asm volatile("cpsid i" ::: "memory");
+  if (head == tail) {
+    reg(kSystRvr) = kPeripheralHz / 100 - 1;
+    reg(kSystCvr) = 0;
+    reg(kSystCsr) = 7; /* core clock, interrupt, on */
+    __asm volatile("dsb\n wfi" ::: "memory");
+    reg(kSystCsr) = 0;
+  }
+  __asm volatile("cpsie i" ::: "memory");
+}
+
+uint32_t hil_platform_rx_overruns(void) { return overruns; }
+
+uint32_t hil_platform_stack_bytes(void) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&hil_stack_top) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
+}
+
+uint32_t hil_platform_stack_free_min(void) {
+  const volatile uint32_t* word = &hil_stack_limit;
+  while (word < &hil_stack_top && *word == hil::kStackPaint) ++word;
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(word) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
+}
+
+/* There is no heap: the linker script leaves it no place and no _sbrk exists. */
+uint32_t hil_platform_heap_free_min(void) { return UINT32_MAX; }
+
+size_t hil_platform_uid(uint8_t* buf, size_t max) {
+#if HIL_STM32_UID
+  const size_t kUidBytes = 12;
+  const size_t n = max < kUidBytes ? max : kUidBytes;
+  memcpy(buf, reinterpret_cast<const void*>(static_cast<uintptr_t>(HIL_STM32_UID)), n);
+  return n;
+#else
+  (void)buf;
+  (void)max;
+  return 0;
+#endif
+}
