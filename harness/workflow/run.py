@@ -1,0 +1,139 @@
+"""The main job: build, flash, stream, compare, one typed record in the end."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.boards.catalogue import find_board
+from harness.boards.target import Target, open_target
+from harness.errors import UsageError
+from harness.model.bundle import Bundle, load_bundle
+from harness.report.record import RunRecord
+from harness.resources import state_dir
+from harness.workflow.connect import FlashMode, connect
+from harness.workflow.journal import Journal
+from harness.workflow.prepare import Prepared, existing_file, prepare
+from harness.workflow.progress import Progress, Silent
+from harness.workflow.stream import FloatArray, check_shapes, stream
+from harness.workflow.summarise import summarise
+
+DEFAULT_MODEL = "fuel_lstm"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for.
+
+    Attributes:
+        model: bundle name, bundle directory or model file.
+        vectors, labels, data: files that replace or add to the bundle's own vectors (see `load_bundle`).
+        arena_bytes: ARENA_SIZE to build with; None: the bundle's setting or the packer's plan.
+        flash: "auto" flashes unless the device already runs the build; "never" refuses another build; "always" flashes.
+        warmup: inferences before the measured ones, at least 1.
+        resume: take over the results an interrupted run of the same build and vectors left.
+        timeout_per_vector_s: longest time one inference may take on the device.
+    """
+
+    model: str = DEFAULT_MODEL
+    board: str = "netduino2plus"
+    engine: str | None = None
+    port: str | None = None
+    serial_number: str | None = None
+    vectors: Path | None = None
+    labels: Path | None = None
+    data: Path | None = None
+    arena_bytes: int | None = None
+    flash: FlashMode = "auto"
+    warmup: int = 3
+    resume: bool = False
+    timeout_per_vector_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.warmup < 1:
+            raise UsageError(f"warmup is {self.warmup}, must be at least 1")
+        if self.timeout_per_vector_s <= 0:
+            raise UsageError(f"the timeout per vector is {self.timeout_per_vector_s} s, must be above 0")
+        if self.arena_bytes is not None and self.arena_bytes < 1:
+            raise UsageError(f"the arena size is {self.arena_bytes} bytes, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """A finished run: the record for reports, and the arrays for those who look closer."""
+
+    record: RunRecord
+    bundle: Bundle
+    outputs: tuple[FloatArray, ...]
+
+
+def load(options: RunOptions) -> Bundle:
+    """The bundle the options name."""
+    return load_bundle(
+        options.model,
+        vectors=existing_file(options.vectors, "the vectors file"),
+        labels=existing_file(options.labels, "the labels file"),
+        data=existing_file(options.data, "the data file"),
+    )
+
+
+def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
+    """Runs the main job once and tells with numbers whether the board computes what Keras computes.
+
+    A finished comparison returns, whatever its verdict.
+
+    Raises:
+        UsageError: the options, model or vectors are off.
+        BuildError: the firmware can't be built or flashed.
+        BoardError: the board or link failed in the middle; results received so far are in the journal (`resume`).
+    """
+    watch = progress or Silent()
+    board = find_board(options.board)
+    bundle = load(options)
+    prepared = prepare(bundle, board, engine=options.engine, arena_bytes=options.arena_bytes, progress=watch)
+    with open_target(board, port=options.port, serial_number=options.serial_number) as target:
+        return run_on(target, prepared, options, watch)
+
+
+def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Progress) -> RunOutcome:
+    """As `run`, on a target the caller holds and with a firmware already built."""
+    started = datetime.datetime.now(datetime.UTC)
+    start = time.monotonic()
+    bundle, image = prepared.bundle, prepared.image
+    connection = connect(target, image, options.flash, progress)
+    with connection.session as session:
+        check_shapes(session, bundle, board=target.board.id, port=target.port_name)
+        key = {
+            "build_id": image.build_id.hex(),
+            "vectors_sha256": hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in bundle.inputs)).hexdigest(),
+        }
+        path = state_dir() / "runs" / f"{target.name}-{key['build_id'][:12]}-{key['vectors_sha256'][:12]}.journal"
+        output_bytes = sum(spec.nbytes for spec in session.info.outputs)
+        with Journal(path, key, output_bytes, resume=options.resume) as journal:
+            streamed = stream(
+                session,
+                bundle,
+                warmup=options.warmup,
+                journal=journal,
+                progress=progress,
+                timeout_per_vector_s=options.timeout_per_vector_s,
+            )
+            stats = session.stats()
+            record = summarise(
+                prepared=prepared,
+                target=target,
+                session=session,
+                streamed=streamed,
+                stats=stats,
+                flashed=connection.flashed,
+                warmup=options.warmup,
+                started=started,
+                wall_s=time.monotonic() - start,
+            )
+            journal.finish()
+    return RunOutcome(record, bundle, streamed.outputs)
