@@ -36,7 +36,7 @@ def command(json_to: str | None) -> None:
                 "flash_bytes": board.flash_bytes,
                 "engines": board.engines,
                 "ready": here.ready,
-                "missing": [missing.what for missing in here.missing],
+                "missing": [lack.what for lack in here.missing],
                 "ports": here.ports,
             }
             for board, here in rows
@@ -61,4 +61,10 @@ def command(json_to: str | None) -> None:
         memory = [size(limit) if limit else "-" for limit in (board.ram_bytes, board.flash_bytes)]
         state = Text(printable(here.summary), style="green" if here.ready else "yellow")
         table.add_row(board.id, board.kind, board.mcu, *memory, " ".join(board.engines), state)
-    results().print(table)
+    console = results()
+    console.print(table)
+    lacks = [(board.id, lack) for board, here in rows for lack in here.missing]
+    if lacks:
+        console.print()
+    for board_id, lack in lacks:
+        console.print(Text(f"{board_id} lacks {lack.what}:\n  {lack.mend}"), soft_wrap=True)

@@ -17,7 +17,8 @@ Function = TypeVar("Function", bound=Callable[..., object])
 DEFAULT_MODEL = "fuel_lstm"
 
 
-class BoardName(click.ParamType):
+# type-arg: generic in the newest click only.
+class BoardName(click.ParamType):  # type: ignore[type-arg]
     """A board's id; completed from the catalogue, checked where it is used."""
 
     name = "board"
@@ -29,7 +30,7 @@ class BoardName(click.ParamType):
         return [CompletionItem(id_, help=b.title) for id_, b in load_catalogue().items() if id_.startswith(incomplete)]
 
 
-class ByteSize(click.ParamType):
+class ByteSize(click.ParamType):  # type: ignore[type-arg]
     """A number of bytes: 12345, 16K or 16KiB."""
 
     name = "bytes"
@@ -48,17 +49,9 @@ def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.ensure_object(Settings).debug |= value
 
 
-board = click.option(
-    "--board",
-    "-b",
-    type=BoardName(),
-    envvar="HIL_BOARD",
-    required=True,
-    help="Board id (hil boards). Also: $HIL_BOARD.",
-)
-board_or_none = click.option(
-    "--board", "-b", type=BoardName(), envvar="HIL_BOARD", help="Board id (hil boards). Also: $HIL_BOARD."
-)
+_BOARD_HELP = "Board id (hil boards). Also: $HIL_BOARD."
+board = click.option("--board", "-b", type=BoardName(), envvar="HIL_BOARD", required=True, help=_BOARD_HELP)
+board_or_none = click.option("--board", "-b", type=BoardName(), envvar="HIL_BOARD", help=_BOARD_HELP)
 port = click.option(
     "--port",
     "-p",

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import configparser
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.boards.catalogue import Board, simavr_headers
+from harness.boards.catalogue import Board, missing_here
 from harness.boards.inventory import AttachedPort, list_ports, match
 from harness.build.offline_kit import core_dir_for
 from harness.resources import firmware_dir
 
-# Program -> Debian packages that bring it, with the libraries a build for that target needs beside the compiler.
-DEBIAN = {
-    "arm-none-eabi-g++": "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib",
-    "avr-g++": "gcc-avr avr-libc arduino-core-avr",
-    "c++": "g++",
-    "qemu-system-arm": "qemu-system-arm",
-}
 _ARDUINO_CORES = Path("/usr/share/arduino/hardware/arduino/avr/cores")
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Lack:
     """Something a board can't be used without: what, and the command or step that brings it."""
 
     what: str
@@ -35,7 +27,7 @@ class Here:
     """A board on this computer: `ports` are attached ports that match a real board."""
 
     board: Board
-    missing: tuple[Missing, ...]
+    missing: tuple[Lack, ...]
     ports: tuple[str, ...]
 
     @property
@@ -46,12 +38,11 @@ class Here:
     @property
     def summary(self) -> str:
         """In a few words."""
-        parts = []
-        if self.board.kind == "real":
-            parts.append(f"at {' '.join(self.ports)}" if self.ports else "not attached")
+        if self.board.kind == "real" and not self.ports:
+            return "not attached"
         if self.missing:
-            parts.append("missing: " + ", ".join(missing.what for missing in self.missing))
-        return "; ".join(parts) or "ready"
+            return "tools missing"
+        return f"at {' '.join(self.ports)}" if self.ports else "ready"
 
 
 def apt(packages: str) -> str:
@@ -59,23 +50,16 @@ def apt(packages: str) -> str:
     return f"sudo apt-get install {packages}"
 
 
-def missing_tools(board: Board) -> tuple[Missing, ...]:
+def missing_tools(board: Board) -> tuple[Lack, ...]:
     """Programs, headers and PlatformIO platforms that are not here. Looks at files only; starts nothing."""
-    found = [
-        Missing(tool, apt(DEBIAN[tool]) if tool in DEBIAN else f"install {tool}")
-        for tool in board.needs
-        if shutil.which(tool) is None
-    ]
-    if board.emulator == "simavr":
-        if not simavr_headers():
-            found.append(Missing("libsimavr headers", apt("libsimavr-dev libelf-dev")))
-        if not _ARDUINO_CORES.is_dir():
-            found.append(Missing("Arduino AVR core", apt("arduino-core-avr")))
+    found = [Lack(lack.what, apt(" ".join(lack.packages))) for lack in missing_here(board)]
+    if board.emulator == "simavr" and not _ARDUINO_CORES.is_dir():
+        found.append(Lack("Arduino AVR core", apt("arduino-core-avr")))
     platform = _registry_platform(board)
     if platform is not None and not (core_dir_for(board) / "platforms" / platform[0]).is_dir():
         name, wanted = platform
         install = f'pio pkg install --global --platform "{wanted}"'
-        found.append(Missing(f"PlatformIO platform {name}", f"{install}   (needs PlatformIO's registry, once)"))
+        found.append(Lack(f"PlatformIO platform {name}", f"{install}   (once, with network)"))
     return tuple(found)
 
 

@@ -117,8 +117,9 @@ def _boards() -> Iterator[Finding]:
     attached = list_ports()
     for board in load_catalogue().values():
         here = available(board, attached)
-        mend = "\n".join(missing.mend for missing in here.missing) or None
-        yield Finding(f"board {board.id}", "ok" if here.ready else "note", here.summary, mend)
+        mend = "\n".join(lack.mend for lack in here.missing) or None
+        lacks = "".join(f", no {lack.what}" for lack in here.missing)
+        yield Finding(f"board {board.id}", "ok" if here.ready else "note", here.summary + lacks, mend)
 
 
 def _ports() -> Iterator[Finding]:
