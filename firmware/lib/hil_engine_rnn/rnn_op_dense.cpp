@@ -1,0 +1,40 @@
+/* Dense: act(W x + b), on a vector or on each step of a sequence. */
+#include "rnn_math.h"
+#include "rnn_matvec.h"
+#include "rnn_ops.h"
+
+namespace hil {
+namespace rnn {
+
+bool dense_check(const Model& model, uint32_t at) {
+  if (!record_fits<DenseRecord>(model, at)) return false;
+  const DenseRecord r = read_record<DenseRecord>(model, at);
+  if (r.op.flags != 0) return false;
+  if (r.steps == 0 || r.steps > kMaxSteps || r.inputs == 0 || r.inputs > kMaxWidth || r.outputs == 0 || r.outputs > kMaxWidth) return false;
+  if (r.activation >= kActivationCount) return false;
+  const uint32_t src_floats = uint32_t(r.steps) * r.inputs;
+  const uint32_t dst_floats = uint32_t(r.steps) * r.outputs;
+  return model.arena_holds(r.src, src_floats) && model.arena_holds(r.dst, dst_floats) &&
+         model.blob_holds(r.weights, r.outputs * (uint32_t(r.inputs) + 1)) && disjoint(r.src, src_floats, r.dst, dst_floats);
+}
+
+void dense_run(const Model& model, uint32_t at) {
+  const DenseRecord r = read_record<DenseRecord>(model, at);
+  const float* x = model.floats(r.src);
+  float* dst = model.floats(r.dst);
+  for (uint16_t step = 0; step < r.steps; ++step) {
+    const float* w = model.weights(r.weights);
+    uint16_t j = 0;
+    for (; uint16_t(r.outputs - j) >= 8; j = uint16_t(j + 8)) w = matvec8(w, x, r.inputs, x, 0, dst + j);
+    for (; j < r.outputs; ++j) {
+      dst[j] = dot(w, x, r.inputs);
+      w += r.inputs + 1;
+    }
+    activate(r.activation, dst, r.outputs);
+    x += r.inputs;
+    dst += r.outputs;
+  }
+}
+
+}  // namespace rnn
+}  // namespace hil

@@ -1,0 +1,74 @@
+/* LSTM as Keras computes it: [i f c o] = W x + U h + b; c = f*c + i*act(c~); h = o*act(c). */
+#include <string.h>
+
+#include "rnn_math.h"
+#include "rnn_matvec.h"
+#include "rnn_ops.h"
+
+namespace hil {
+namespace rnn {
+
+bool lstm_check(const Model& model, uint32_t at) {
+  if (!record_fits<LstmRecord>(model, at)) return false;
+  const LstmRecord r = read_record<LstmRecord>(model, at);
+  if ((r.op.flags & ~kReturnSequences) != 0) return false;
+  if (r.steps == 0 || r.steps > kMaxSteps || r.inputs == 0 || r.inputs > kMaxUnits || r.units == 0 || r.units > kMaxUnits) return false;
+  if (r.activation >= kSoftmax || r.recurrent_activation >= kSoftmax) return false;
+  const uint32_t units = r.units;
+  const uint32_t padded = (units + 1) & ~1ul;
+  const uint32_t src_floats = uint32_t(r.steps) * r.inputs;
+  const uint32_t dst_floats = (r.op.flags & kReturnSequences) ? r.steps * units : units;
+  return model.arena_holds(r.src, src_floats) && model.arena_holds(r.dst, dst_floats) && model.state_holds(r.h, units) &&
+         model.state_holds(r.c, units) && model.arena_holds(r.z, 4 * padded) &&
+         model.blob_holds(r.weights, 4 * padded * (1 + r.inputs + units)) && disjoint(r.src, src_floats, r.dst, dst_floats) &&
+         disjoint(r.z, 4 * padded, r.src, src_floats) && disjoint(r.z, 4 * padded, r.dst, dst_floats) &&
+         disjoint(r.z, 4 * padded, r.h, units) && disjoint(r.z, 4 * padded, r.c, units) && disjoint(r.h, units, r.c, units);
+}
+
+void lstm_run(const Model& model, uint32_t at) {
+  const LstmRecord r = read_record<LstmRecord>(model, at);
+  const uint16_t units = r.units;
+  const uint16_t padded = uint16_t((units + 1) & ~1);
+  const float* x = model.floats(r.src);
+  float* dst = model.floats(r.dst);
+  float* h = model.floats(r.h);
+  float* c = model.floats(r.c);
+  float* const zi = model.floats(r.z);
+  float* const zf = zi + padded;
+  float* const zo = zf + padded;
+  float* const zc = zo + padded;
+
+  for (uint16_t step = 0; step < r.steps; ++step) {
+    const float* w = model.weights(r.weights);
+    for (uint16_t j = 0; j < padded; j += 2) {
+      float acc[8];
+      w = matvec8(w, x, r.inputs, h, units, acc);
+      for (uint8_t k = 0; k < 2; ++k) {
+        zi[j + k] = acc[k];
+        zf[j + k] = acc[2 + k];
+        zo[j + k] = acc[4 + k];
+        zc[j + k] = acc[6 + k];
+      }
+    }
+    x += r.inputs;
+
+    activate(r.recurrent_activation, zi, uint16_t(3 * padded));
+    activate(r.activation, zc, padded);
+    for (uint16_t j = 0; j < units; ++j) {
+      const float v = fma32(zf[j], c[j], zi[j] * zc[j]);
+      c[j] = v;
+      zc[j] = v;
+    }
+    activate(r.activation, zc, padded);
+    for (uint16_t j = 0; j < units; ++j) h[j] = zo[j] * zc[j];
+
+    if (r.op.flags & kReturnSequences) {
+      memcpy(dst, h, units * sizeof(float));
+      dst += units;
+    }
+  }
+  if (!(r.op.flags & kReturnSequences) && dst != h) memcpy(dst, h, units * sizeof(float));
+}
+
+}  // namespace rnn
+}  // namespace hil

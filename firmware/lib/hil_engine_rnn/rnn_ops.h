@@ -1,0 +1,72 @@
+/* What every kind of op gives the engine: a check, made once at init, and a run. A new kind of layer is one more file like
+ * rnn_op_dense.cpp, its record in rnn_format.h, and a line in rnn_ops.cpp.
+ */
+#ifndef HIL_RNN_OPS_H
+#define HIL_RNN_OPS_H
+
+#include <stdint.h>
+
+#include "rnn_flash.h"
+#include "rnn_format.h"
+
+namespace hil {
+namespace rnn {
+
+/* A checked blob's extent, and its arena (null while checking). */
+struct Model {
+  const uint8_t* blob;
+  uint32_t blob_bytes;
+  uint8_t* arena;
+  uint32_t arena_bytes;
+  uint32_t state_bytes;
+  uint32_t op_count;
+  uint32_t ops; /* blob offset of the first op record */
+
+  float* floats(uint32_t arena_offset) const { return reinterpret_cast<float*>(arena + arena_offset); }
+  const float* weights(uint32_t blob_offset) const { return reinterpret_cast<const float*>(blob + blob_offset); }
+
+  /* `count` floats at an arena (or blob, or state) offset lie wholly inside, aligned. `count` is below 2^30. */
+  bool arena_holds(uint32_t offset, uint32_t count) const { return holds(arena_bytes, offset, count); }
+  bool state_holds(uint32_t offset, uint32_t count) const { return holds(state_bytes, offset, count); }
+  bool blob_holds(uint32_t offset, uint32_t count) const { return holds(blob_bytes, offset, count); }
+
+ private:
+  static bool holds(uint32_t size, uint32_t offset, uint32_t count) {
+    return (offset & 3u) == 0 && offset <= size && count * 4u <= size - offset;
+  }
+};
+
+inline bool disjoint(uint32_t a, uint32_t a_floats, uint32_t b, uint32_t b_floats) {
+  return a + a_floats * 4u <= b || b + b_floats * 4u <= a;
+}
+
+/* Takes a record out of the blob. The blob must hold it. */
+template <typename Record>
+inline Record read_record(const Model& model, uint32_t at) {
+  Record record;
+  flash_copy(&record, model.blob + at, sizeof record);
+  return record;
+}
+
+/* For checks: true if the record's size and layout are those of this version. The blob must hold op.bytes, as the engine made sure. */
+template <typename Record>
+inline bool record_fits(const Model& model, uint32_t at) {
+  const OpHeader op = read_record<OpHeader>(model, at);
+  return op.bytes == sizeof(Record) && op.layout == 1;
+}
+
+/* `at` is the blob offset of the op's record, which lies inside the blob. check MUST accept only what run can do without touching a
+ * byte outside arena and blob, whatever the record says. */
+bool lstm_check(const Model& model, uint32_t at);
+void lstm_run(const Model& model, uint32_t at);
+bool dense_check(const Model& model, uint32_t at);
+void dense_run(const Model& model, uint32_t at);
+bool activation_check(const Model& model, uint32_t at);
+void activation_run(const Model& model, uint32_t at);
+
+bool op_check(uint8_t kind, const Model& model, uint32_t at);
+void op_run(uint8_t kind, const Model& model, uint32_t at);
+
+}  // namespace rnn
+}  // namespace hil
+#endif
