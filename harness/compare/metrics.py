@@ -38,7 +38,7 @@ class Metrics:
         nse: Nash-Sutcliffe efficiency, 1 - mean(e^2) / var(r, ddof=1). None where var(r) is 0 or n < 2.
         cos: <r,p> / (||r|| ||p||). None where a norm is 0.
         r2: coefficient of determination, 1 - sum(e^2) / sum((r - mean r)^2). None where nse is.
-        acc: vectors (for sequences: time steps) whose argmax agrees, in percent. None unless the task is classification.
+        acc: vectors (for sequences: time steps) whose argmax agrees, percent. None unless the task is classification.
         max_ulp: largest distance in float32 units in the last place. None unless both sides are float32.
     """
 

@@ -10,8 +10,8 @@ from harness.compare.metrics import Array
 def tolerance_max_abs(golden: Array, of_range: float) -> float:
     """Largest allowed |e|, in units of the output: `of_range` x (max - min of golden).
 
-    A range of 0 (one vector with one output, a constant model) gives no scale; max|golden| takes its place, and 1 if that
-    is 0 too.
+    A range of 0 (one vector with one output, a constant model) gives no scale; max|golden| takes its place, and 1 if
+    that is 0 too.
 
     Raises:
         ValueError: golden is empty or not finite, or `of_range` is not a finite number >= 0.

@@ -1,0 +1,237 @@
+"""Golden outputs: what Keras computes for the vectors, computed once and kept by content.
+
+Keras and TensorFlow are never imported here. On a cache miss a worker process loads the model (`keras_worker`), within
+limits: a model file is code, and TensorFlow takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.model import golden_file
+from harness.model.golden_file import Golden
+from harness.model.graph import FloatArray
+from harness.resources import cache_dir, write_atomic
+
+WORKER_TIMEOUT_S = 300.0
+WORKER_MEMORY_BYTES = 32 << 30  # of address space: TensorFlow reserves far more than it uses.
+OLDEST_KERAS = (3, 14)  # Safe mode of older ones has known holes.
+
+
+def vectors_digest(inputs: Mapping[str, FloatArray]) -> bytes:
+    """SHA-256 over names, shapes and values of the inputs, in order."""
+    digest = hashlib.sha256()
+    for name, array in inputs.items():
+        digest.update(json.dumps([name, list(array.shape)]).encode())
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return digest.digest()
+
+
+def golden_for(
+    model: Path,
+    model_sha256: bytes,
+    inputs: Mapping[str, FloatArray],
+    *,
+    stateful: bool = False,
+    shipped: Path | None = None,
+    timeout_s: float = WORKER_TIMEOUT_S,
+    on_note: Callable[[str], None] | None = None,
+) -> Golden:
+    """Golden outputs and graph of a model, from `shipped`, from the cache, or from Keras.
+
+    Args:
+        model: the model file; `model_sha256` is its digest.
+        inputs: name -> (vectors, *shape) float32, for every input of the model.
+        stateful: keep recurrent state from each vector to the next.
+        shipped: a golden file that came with the bundle; used if it belongs to this model and these vectors, whatever
+            version of Keras made it: it is part of what the bundle promises.
+        on_note: told before Keras is started, as that takes seconds.
+
+    Raises:
+        UsageError: Keras is missing or too old, or can't load or run the model (with its reason).
+    """
+    digest = vectors_digest(inputs)
+
+    def fits(golden: Golden | None) -> bool:
+        return golden is not None and (golden.graph.source_sha256, golden.vectors_sha256, golden.stateful) == (
+            model_sha256,
+            digest,
+            stateful,
+        )
+
+    if shipped is not None:
+        golden = _read(shipped)
+        if golden is not None and fits(golden):
+            return golden
+    key = [golden_file.FORMAT, model_sha256.hex(), digest.hex(), stateful, _version("keras"), _version("tensorflow")]
+    cached = cache_dir() / "golden" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.npz"
+    golden = _read(cached)
+    if golden is not None and fits(golden):
+        return golden
+    if on_note is not None:
+        on_note(f"computing golden outputs of {model.name} with Keras (kept for the next run)")
+    golden = golden_from_worker(model, model_sha256, inputs, stateful=stateful, timeout_s=timeout_s)
+    # A cache that can't be written costs time, not the result.
+    with contextlib.suppress(OSError):
+        write_golden(cached, golden)
+    return golden
+
+
+def write_golden(path: Path, golden: Golden) -> None:
+    """Write a golden file, whole or not at all.
+
+    Raises:
+        OSError: the directory can't be written.
+    """
+    write_atomic(path, golden_file.encode(golden))
+
+
+def golden_from_worker(
+    model: Path,
+    model_sha256: bytes,
+    inputs: Mapping[str, FloatArray],
+    *,
+    stateful: bool = False,
+    timeout_s: float = WORKER_TIMEOUT_S,
+) -> Golden:
+    """Golden outputs and graph, computed by Keras in a process of its own.
+
+    Vectors and results go through its pipes, so an interrupted worker leaves no files.
+
+    Raises:
+        UsageError: as `golden_for`.
+    """
+    _check_keras()
+    request = io.BytesIO()
+    np.savez(request, **{f"input/{name}": array for name, array in inputs.items()})  # type: ignore[arg-type]
+    options = {
+        "model": str(model.resolve()),
+        "model_sha256": model_sha256.hex(),
+        "vectors_sha256": vectors_digest(inputs).hex(),
+        "inputs": list(inputs),
+        "stateful": stateful,
+        "memory_bytes": WORKER_MEMORY_BYTES,
+        "cpu_s": int(4 * timeout_s) + 1,
+        "parent": os.getpid(),
+    }
+    command = [sys.executable, "-P", "-m", "harness.model.keras_worker", json.dumps(options)]
+    with tempfile.TemporaryDirectory(prefix="hil-keras-") as folder:
+        code, out, err = _run(command, request.getvalue(), folder, timeout_s, model)
+    if code == 0:
+        try:
+            return golden_file.decode(out)
+        except ValueError as error:
+            raise UsageError(f"{model}: Keras' answer can't be read ({error})") from None
+    raise _refusal(model, code, out, err)
+
+
+def _run(command: list[str], request: bytes, folder: str, timeout_s: float, model: Path) -> tuple[int, bytes, bytes]:
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=_environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        out, err = process.communicate(request, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise UsageError(
+            f"{model}: Keras did not finish within {timeout_s:g} s", hint="fewer vectors, or shorter ones"
+        ) from None
+    finally:
+        # Ctrl-C and everything else: no process is left behind.
+        if process.poll() is None:
+            process.kill()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        process.wait()
+    return process.returncode, out, err
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """What the worker sees: not the caller's credentials, and nothing that changes Keras' arithmetic."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL") if name in os.environ}
+    package_root = str(Path(__file__).resolve().parents[2])
+    paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": folder,
+        "TMPDIR": folder,
+        "KERAS_HOME": folder,  # the user's keras.json may set float16
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        # The same bits on every run: no oneDNN kernels (chosen by CPU), one thread, no GPU.
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+
+
+def _refusal(model: Path, code: int, out: bytes, err: bytes) -> UsageError:
+    """The worker's reason, or how it ended."""
+    try:
+        answer = json.loads(out)
+        return UsageError(f"{model}: {answer['error']}", hint=answer["hint"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
+    last = "".join(c for c in lines[-1] if c.isprintable())[:200] if lines else "it printed nothing"
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return UsageError(
+        f"{model}: Keras {how} while it loaded or ran the model ({last})",
+        hint="the model may be damaged or need more memory or time than a test run is given",
+    )
+
+
+def _check_keras() -> None:
+    missing = [name for name in ("tensorflow", "keras") if _version(name) == ""]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} not installed, but needed to compute golden outputs",
+            hint="pip install tensorflow, or run a shipped bundle with its own vectors",
+        )
+    version = _version("keras")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST_KERAS:
+        oldest = ".".join(str(part) for part in OLDEST_KERAS)
+        raise UsageError(
+            f"keras {version} is not used on model files: loading them is safe from {oldest} on only",
+            hint="pip install --upgrade keras",
+        )
+
+
+def _version(package: str) -> str:
+    """Installed version, without importing the package; empty if it is absent."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        # Some builds of TensorFlow go by another name.
+        return _version("tensorflow-cpu") if package == "tensorflow" else ""
+
+
+def _read(path: Path) -> Golden | None:
+    """A golden file, or None where there is none that can be used."""
+    try:
+        return golden_file.decode(path.read_bytes())
+    except (OSError, ValueError):
+        return None

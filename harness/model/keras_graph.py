@@ -1,0 +1,166 @@
+"""A loaded Keras model as plain layers. Runs in the worker process, on Keras objects, so it needs no import of Keras.
+
+A layer of a kind no engine knows is described all the same: the packer is the one to refuse it, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any  # Keras ships no types.
+
+import numpy as np
+
+from harness.model.graph import FloatArray, LayerSpec
+
+# Settings that matter in training only, or that the record holds elsewhere.
+_LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
+_LEFT_OUT_NAMES = {"name", "trainable", "dtype", "seed", "batch_shape", "build_config"}
+
+
+class GraphError(Exception):
+    """The model's structure can't be told; the text says why."""
+
+
+def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[LayerSpec, ...], tuple[str, ...]]:
+    """Layers in an order in which inputs come first, and the names of the model's outputs.
+
+    A layer used k times appears k times, the later ones as "name@1", "name@2". Where a layer has several outputs (an
+    LSTM with return_state), "name" is the first and "name:1", "name:2" the others.
+
+    Args:
+        model: a built Sequential or functional model.
+        shapes: input name -> shape of one vector; its lengths take the place of those the model leaves open.
+
+    Raises:
+        GraphError: neither Sequential nor functional.
+    """
+    config = model.get_config()
+    if type(model).__name__ == "Sequential":
+        previous = next(iter(shapes))
+        layers = []
+        for layer in model.layers:
+            layers.append(_layer(layer, layer.name, (previous,), layer.output))
+            previous = layer.name
+        return tuple(layers), (previous,)
+    if "input_layers" not in config or "output_layers" not in config:
+        raise GraphError(f"{type(model).__name__} is neither a Sequential nor a functional model")
+
+    layers = []
+    for entry in config["layers"]:
+        if entry["class_name"] == "InputLayer":
+            continue
+        layer = model.get_layer(entry["name"])
+        for index, node in enumerate(entry["inbound_nodes"]):
+            output = layer.get_output_at(index) if hasattr(layer, "get_output_at") else _node_output(layer, index)
+            inputs = tuple(_reference(*history) for history in _histories(node))
+            layers.append(_layer(layer, _reference(entry["name"], index, 0), inputs, output))
+    return _ordered(layers, set(shapes)), tuple(_reference(*history) for history in _flat(config["output_layers"]))
+
+
+def _node_output(layer: Any, index: int) -> Any:
+    outputs = layer._inbound_nodes[index].output_tensors
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _layer(layer: Any, name: str, inputs: tuple[str, ...], output: Any) -> LayerSpec:
+    first = output
+    while isinstance(first, list | tuple | dict):
+        first = next(iter(first.values())) if isinstance(first, dict) else first[0]
+    return LayerSpec(
+        name=name,
+        kind=type(layer).__name__,
+        config=dict(_settings(layer.get_config())),
+        weights=_weights(layer),
+        inputs=inputs,
+        output_shape=tuple(0 if size is None else int(size) for size in first.shape[1:]),
+    )
+
+
+def _settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Numbers, texts, truth values and tuples of them; of a layer within a layer as "cell.kind", "cell.units"."""
+    for key, value in config.items():
+        if key in _LEFT_OUT_NAMES or key.endswith(_LEFT_OUT):
+            continue
+        yield from _setting(f"{prefix}{key}", value)
+    policy = config.get("dtype")
+    if isinstance(policy, dict):
+        policy = policy.get("config", {}).get("name")
+    if isinstance(policy, str):
+        yield f"{prefix}dtype", policy
+
+
+def _setting(key: str, value: Any) -> Iterator[tuple[str, object]]:
+    if value is None or isinstance(value, bool | int | float | str):
+        yield key, value
+    elif isinstance(value, dict) and isinstance(value.get("config"), dict) and "class_name" in value:
+        yield f"{key}.kind", str(value["class_name"])
+        yield from _settings(value["config"], f"{key}.")
+    elif isinstance(value, list | tuple):
+        if all(item is None or isinstance(item, bool | int | float | str) for item in value):
+            yield key, tuple(value)
+        else:
+            for index, item in enumerate(value):
+                yield from _setting(f"{key}.{index}", item)
+
+
+def _weights(layer: Any) -> dict[str, FloatArray]:
+    """Weights by variable name. Parts of a wrapper are told apart: "forward/kernel", "backward/kernel", "0/kernel"."""
+    cells = getattr(getattr(layer, "cell", None), "cells", None)
+    if hasattr(layer, "forward_layer") and hasattr(layer, "backward_layer"):
+        parts = {"forward/": layer.forward_layer, "backward/": layer.backward_layer}
+    elif cells is not None:
+        parts = {f"{index}/": cell for index, cell in enumerate(cells)}
+    else:
+        parts = {"": layer}
+    result: dict[str, FloatArray] = {}
+    for prefix, part in parts.items():
+        variables = list(part.weights)
+        names = [variable.name for variable in variables]
+        for variable, name in zip(variables, names, strict=True):
+            unique = prefix + (name if names.count(name) == 1 else variable.path)
+            result[unique] = np.asarray(variable.numpy(), np.float32)
+    return result
+
+
+def _histories(node: Any) -> Iterator[tuple[str, int, int]]:
+    """(layer, node, tensor) of each tensor among the arguments of a call, in order."""
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            name, index, tensor = node["config"]["keras_history"]
+            yield str(name), int(index), int(tensor)
+            return
+        for value in node.values():
+            yield from _histories(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _histories(value)
+
+
+def _flat(node: Any) -> Iterator[tuple[str, int, int]]:
+    """[["a", 0, 0], ...], ["a", 0, 0] or a dict of them."""
+    if isinstance(node, dict):
+        for key in sorted(node):
+            yield from _flat(node[key])
+    elif node and isinstance(node[0], str):
+        yield str(node[0]), int(node[1]), int(node[2])
+    else:
+        for item in node:
+            yield from _flat(item)
+
+
+def _reference(name: str, node: int, tensor: int) -> str:
+    return name + (f"@{node}" if node else "") + (f":{tensor}" if tensor else "")
+
+
+def _ordered(layers: list[LayerSpec], known: set[str]) -> tuple[LayerSpec, ...]:
+    """Layers so that each comes after those it reads; as Keras lists them where that is so already."""
+    result: list[LayerSpec] = []
+    waiting = layers
+    while waiting:
+        ready = [layer for layer in waiting if all(name.partition(":")[0] in known for name in layer.inputs)]
+        if not ready:
+            raise GraphError(f"layers that wait for each other: {', '.join(layer.name for layer in waiting)}")
+        result.append(ready[0])
+        known.add(ready[0].name)
+        waiting = [layer for layer in waiting if layer is not ready[0]]
+    return tuple(result)
