@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-# Far above any model for a microcontroller. It bounds the work a hostile file can cause: many fields may share one vector.
+# Far above any model for a microcontroller. It bounds what a hostile file can cost: many fields may share one vector.
 MAX_VECTOR_ITEMS = 4096
 
 

@@ -1,0 +1,57 @@
+"""Packer of engine `tflm`: the model as the header that goes into the firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import UsageError
+from harness.model.graph import FloatArray, ModelGraph
+from harness.model.packed import PackedModel
+from harness.model.tflite_convert import convert_to_tflite
+from harness.model.tflite_header import parse_header, write_header
+from harness.model.tflite_libraries import DEFAULT_LIBRARY
+from harness.model.tflite_source import TfliteSource, require_runnable
+from harness.model.tflite_steps import lower
+
+ENGINE = "tflm"
+HEADER_NAME = "hil_model.h"
+
+
+def pack_tflm(graph: ModelGraph, *, calibration: Sequence[FloatArray] | None = None) -> PackedModel:
+    """Converts and packs a Keras model.
+
+    Args:
+        graph: the model.
+        calibration: as for `convert_to_tflite`: with it int8, else float32.
+
+    Raises:
+        UsageError: names the layer and what is supported, or says that the extra `tflm` is missing.
+    """
+    data = convert_to_tflite(graph, calibration=calibration)
+    return _pack(data, graph.source_sha256, lower(graph).macs)
+
+
+def pack_tflite(source: TfliteSource, *, library: str = DEFAULT_LIBRARY) -> PackedModel:
+    """Packs a model that came converted. `macs` is 0: unknown.
+
+    Raises:
+        UsageError: the library would not run the model, or would run it wrong.
+    """
+    require_runnable(source, library)
+    return _pack(source.data, source.sha256, 0)
+
+
+def _pack(data: bytes, model_sha256: bytes, macs: int) -> PackedModel:
+    # The arena is None: what TFLM needs depends on its vintage and the board's word size, so it is found by sweeping.
+    return PackedModel(ENGINE, model_sha256, {HEADER_NAME: write_header(data)}, None, len(data), macs)
+
+
+def tflite_of(packed: PackedModel) -> bytes:
+    """The .tflite in a packed model.
+
+    Raises:
+        UsageError: packed for another engine.
+    """
+    if packed.engine != ENGINE:
+        raise UsageError(f"the model is packed for engine {packed.engine!r}, not {ENGINE!r}")
+    return parse_header(packed.sources[HEADER_NAME]).data
