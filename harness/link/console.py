@@ -14,7 +14,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def sanitise(text: str) -> str:
-    """`text` on one line, without escape sequences; every other character that is not printable becomes `\\xNN`-like."""
+    """`text` on one line, without escape sequences; any other that is not printable is spelt out (`\\x07`)."""
     text = _ESCAPES.sub("", text).replace("\t", " ")
     if text.isprintable():
         return text

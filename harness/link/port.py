@@ -19,13 +19,16 @@ class Port(Protocol):
         """Bits per second of the line; ten of them carry a byte. A pty only pretends."""
 
     def read(self, max_bytes: int, deadline: Deadline) -> bytes:
-        """Whatever is there, as soon as anything is: 1 to `max_bytes` bytes; b"" at the deadline. An expired deadline polls.
+        """Whatever is there, as soon as anything is: 1 to `max_bytes` bytes; b"" at the deadline.
 
-        Raises PortLostError once the device is gone.
+        An expired deadline polls. Raises PortLostError once the device is gone.
         """
 
     def write(self, data: bytes, deadline: Deadline) -> None:
-        """Hands all of `data` to the system. Raises NoAnswerError if the line does not take it by the deadline, PortLostError."""
+        """Hands all of `data` to the system.
+
+        Raises NoAnswerError if the line does not take it by the deadline, PortLostError.
+        """
 
     def set_baud(self, baud: int) -> None:
         """Changes the line's speed once what was written has left. Raises PortLostError."""

@@ -28,12 +28,12 @@ PTY_PREFIX = "/dev/pts/"
 def open_port(name: str, baud: int, *, board: str | None = None, dtr: bool = True, rts: bool = True) -> Port:
     """Opens `name` (a device path, socket://host:port or rfc2217://host:port) at `baud`, 8N1, for this process alone.
 
-    `dtr`, `rts`: state of the lines from the first moment. Both asserted is what the kernel's own open does: it resets no ESP32
-    (their auto-reset circuit acts only where the two differ) and lets boards with native USB talk. Boards that reset on a rising
-    DTR do so: treat every open as a possible reboot.
+    `dtr`, `rts`: state of the lines from the first moment. Both asserted is what the kernel's own open does: it resets
+    no ESP32 (their auto-reset circuit acts only where the two differ) and lets boards with native USB talk. Boards that
+    reset on a rising DTR do so: treat every open as a possible reboot.
 
-    Raises UsageError for any other kind of name, PortNotFoundError with the ports that do exist, PortBusyError with the holder,
-    BoardError where permission is missing or the name is no serial port.
+    Raises UsageError for any other kind of name, PortNotFoundError with the ports that do exist, PortBusyError with the
+    holder, BoardError where permission is missing or the name is no serial port.
     """
     is_url = name.startswith(URL_SCHEMES)
     if not is_url:
@@ -48,7 +48,8 @@ def open_port(name: str, baud: int, *, board: str | None = None, dtr: bool = Tru
     except (serial.SerialException, OSError, ValueError) as error:
         raise _open_error(name, board, is_url, error) from None
     port = SerialPort(line, name, board)
-    # flock is advice: programs that don't ask for it share the bytes silently. A pty is exempt, as its maker keeps a slave open.
+    # flock is advice: programs that don't ask for it share the bytes silently.
+    # A pty is exempt: its maker keeps a slave open.
     if not is_url and not os.path.realpath(name).startswith(PTY_PREFIX):
         others = describe_holders(name, others_only=True)
         if others:
@@ -138,7 +139,7 @@ class SerialPort:
         return data
 
     def _read_polling(self, max_bytes: int, deadline: Deadline) -> bytes:
-        # in_waiting is not to be trusted (socket:// says 1 for any number), so: one byte with a timeout, then what is there.
+        # in_waiting is not to be trusted (socket:// says 1 for any number): one byte, then what is there.
         while True:
             self._line.timeout = min(POLL_S, deadline.remaining_s)
             first = bytes(self._line.read(1))
@@ -207,7 +208,7 @@ def _check_device(name: str, board: str | None) -> None:
         raise UsageError(
             f"{name!r} is no port",
             board=board,
-            hint=f"give a device path such as /dev/ttyUSB0, or {' or '.join(scheme + 'host:port' for scheme in URL_SCHEMES)}",
+            hint=f"give a device path (/dev/ttyUSB0), {' or '.join(f'{scheme}host:port' for scheme in URL_SCHEMES)}",
         )
     try:
         mode = Path(name).stat().st_mode

@@ -1,0 +1,162 @@
+"""What is in flight: how much may be, what is lost, how long to wait. Pure bookkeeping; the caller tells the time.
+
+The line keeps order and the device works in order. So a reply to a later request proves that an earlier one, or its
+reply, was lost, and it is sent again at once. Silence is judged by the time the device needed for earlier vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MIN_SILENCE_S = 0.3  # below it, a busy host would be taken for a lost frame
+FIRST_SILENCE_S = 1.0  # before the device's speed is known; doubles at each repetition
+SILENCE_FACTOR = 4.0  # times the usual compute time
+PATIENCE_FACTOR = 10.0
+SMOOTHING = 0.25  # of a new measurement in the running mean
+FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
+
+
+@dataclass(slots=True)
+class Flight:
+    """One request: `items` vectors from `first_index` on. `reply_bytes`: of its reply, as on the wire."""
+
+    seq: int
+    encoded: bytes
+    first_index: int
+    items: int
+    reply_bytes: int
+    sent_at_s: float = 0.0
+    first_order: int = 0  # position among all sendings, of the first and of the last one of this request
+    last_order: int = 0
+
+
+class Window:
+    """Selective repeat for requests that may be answered twice.
+
+    Args:
+        capacity_bytes: encoded bytes that may be unanswered; one flight always may.
+        item_timeout_s: a device that needs longer for one vector is given up.
+        wire_s: seconds that a number of bytes takes on the line.
+    """
+
+    def __init__(self, capacity_bytes: int, item_timeout_s: float, wire_s: Callable[[int], float]) -> None:
+        self._capacity_bytes = capacity_bytes
+        self._item_timeout_s = item_timeout_s
+        self._wire_s = wire_s
+        self._in_flight: dict[int, Flight] = {}  # by seq, in the order of their last sending
+        self._lost: dict[int, Flight] = {}
+        self._bytes = 0
+        self._order = 0
+        self._progress_at_s = 0.0  # last new reply, or first sending into an empty window
+        self._silences = 0  # since the last new reply
+        self.item_s: float | None = None  # measured; None until the first reply
+
+    @property
+    def empty(self) -> bool:
+        """Whether every request has been answered."""
+        return not self._in_flight and not self._lost
+
+    @property
+    def outstanding_items(self) -> int:
+        """Vectors sent and not answered."""
+        return sum(flight.items for flight in (*self._in_flight.values(), *self._lost.values()))
+
+    def items_wanted(self, most: int) -> int:
+        """Vectors for the next frame: one to measure with, then about FRAME_S worth of them, at most `most`."""
+        if self.item_s is None:
+            return 1
+        return max(1, min(most, int(FRAME_S / max(self.item_s, 1e-9))))
+
+    def has_room(self, nbytes: int) -> bool:
+        """Whether a request of `nbytes` may be sent now."""
+        if not self._in_flight:
+            return True
+        measuring = self.item_s is None or self._silences > 0
+        return not measuring and self._bytes + nbytes <= self._capacity_bytes
+
+    def next_lost(self) -> Flight | None:
+        """The request to repeat first, whether or not there is room for it."""
+        return next(iter(self._lost.values()), None)
+
+    def sent(self, flight: Flight, now_s: float) -> None:
+        """`flight` has been handed to the line, for the first time or again."""
+        again = self._lost.pop(flight.seq, None) is not None
+        if not again and self.empty:
+            self._progress_at_s = now_s
+        self._order += 1
+        flight.last_order = self._order
+        if not again:
+            flight.first_order = self._order
+        flight.sent_at_s = now_s
+        self._in_flight[flight.seq] = flight
+        self._bytes += len(flight.encoded)
+
+    def find(self, seq: int) -> Flight | None:
+        """The unanswered request with this seq; None for late and repeated replies."""
+        return self._in_flight.get(seq) or self._lost.get(seq)
+
+    def answered(self, flight: Flight, now_s: float) -> None:
+        """The first reply to `flight` has come."""
+        if self._in_flight.pop(flight.seq, None) is not None:
+            self._bytes -= len(flight.encoded)
+        else:
+            self._lost.pop(flight.seq, None)
+        if flight.first_order == flight.last_order:  # else nobody knows which sending it answers
+            self._measure((now_s - max(flight.sent_at_s, self._progress_at_s)) / flight.items)
+        self._progress_at_s = now_s
+        self._silences = 0
+        overtaken = [other for other in self._in_flight.values() if other.last_order < flight.first_order]
+        self._lose(overtaken)
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until `check_silence` has something to say, unless a reply comes first."""
+        head = next(iter(self._in_flight.values()), None)
+        if head is None:
+            return 0.0
+        due_s = min(self._progress_at_s + self.patience_s(), self._heard_or_sent_s(head) + self._silence_s(head))
+        return max(0.0, due_s - now_s)
+
+    def check_silence(self, now_s: float) -> bool:
+        """Marks everything in flight as lost if the device was silent for too long; False if it is to be given up."""
+        head = next(iter(self._in_flight.values()), None)
+        if head is None:
+            return True
+        if now_s - self._progress_at_s >= self.patience_s():
+            return False
+        if now_s - self._heard_or_sent_s(head) >= self._silence_s(head):
+            self._silences += 1
+            self._lose(list(self._in_flight.values()))
+        return True
+
+    def patience_s(self) -> float:
+        """Seconds without a new reply after which the device is given up."""
+        head = next(iter(self._in_flight.values()), None) or self.next_lost()
+        if head is None:
+            return 0.0
+        most_s = head.items * self._item_timeout_s
+        if self.item_s is not None:
+            most_s = min(most_s, max(self._item_timeout_s, PATIENCE_FACTOR * self.item_s * head.items))
+        return most_s + self._line_s()
+
+    def _heard_or_sent_s(self, head: Flight) -> float:
+        return max(self._progress_at_s, head.sent_at_s)
+
+    def _silence_s(self, head: Flight) -> float:
+        usual_s = min(FIRST_SILENCE_S, self._item_timeout_s / 3)
+        if self.item_s is not None:
+            usual_s = MIN_SILENCE_S + SILENCE_FACTOR * self.item_s * head.items
+        return (usual_s + self._line_s()) * 2.0 ** min(self._silences, 10)
+
+    def _line_s(self) -> float:
+        replies = sum(flight.reply_bytes for flight in self._in_flight.values())
+        return 2.0 * self._wire_s(self._bytes + replies)
+
+    def _lose(self, flights: list[Flight]) -> None:
+        for flight in flights:
+            del self._in_flight[flight.seq]
+            self._bytes -= len(flight.encoded)
+            self._lost[flight.seq] = flight
+
+    def _measure(self, item_s: float) -> None:
+        self.item_s = item_s if self.item_s is None else self.item_s + SMOOTHING * (item_s - self.item_s)
