@@ -35,24 +35,22 @@ def command(fix: bool, json_to: str | None) -> int:
     if json_to:
         output.write(json_to, dumps({"healthy": good, "findings": findings}))
     if json_to != output.STDOUT:
-        from rich.table import Table
         from rich.text import Text
 
         from harness.cli.console import results
         from harness.report.safe_text import printable
 
         styles = {"ok": "green", "note": "yellow", "missing": "bold red"}
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(justify="right", no_wrap=True)
-        grid.add_column(no_wrap=True)
-        grid.add_column(overflow="fold")
-        for finding in findings:
-            text = Text(printable(finding.detail))
-            for step in finding.mend.split("\n") if finding.mend else ():
-                text.append(f"\n-> {printable(step)}", style="bold")
-            grid.add_row(Text(finding.state, style=styles[finding.state]), Text(printable(finding.name)), text)
         console = results()
-        console.print(grid)
+        for finding in findings:
+            text = Text(f"{finding.state:>7}  ", style=styles[finding.state])
+            text.append(f"{printable(finding.name):<22}", style="bold").append(
+                f"  {printable(finding.detail)}", style="none"
+            )
+            # Unwrapped: commands are there to be copied.
+            console.print(text, soft_wrap=True)
+            for step in finding.mend.split("\n") if finding.mend else ():
+                console.print(Text(f"         -> {printable(step)}", style="yellow"), soft_wrap=True)
         console.print()
         ready = sum(f.state == "ok" and f.name.startswith("board ") for f in findings)
         console.print(Text(f"{ready} boards ready" if good else "not ready: see the lines marked missing"))

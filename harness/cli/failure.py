@@ -1,4 +1,4 @@
-"""Errors on stderr: what happened, what to try, what the device said last. All of it may hold foreign text."""
+"""Errors on stderr."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import sys
 import traceback
 
 from harness.errors import HilError
+from harness.report.error_text import error_text
 from harness.report.safe_text import printable, printable_lines
-
-CONSOLE_LINES = 12
-
-
-def error_text(error: HilError) -> str:
-    """The message as the user reads it, safe to print."""
-    first, *rest = printable_lines(str(error))
-    lines = [f"error: {first}", *rest]
-    if error.console:
-        lines.append("device console, last lines:")
-        lines += [f"  | {printable(line)}" for line in error.console[-CONSOLE_LINES:]]
-    return "\n".join(lines)
 
 
 def show_error(error: HilError, *, debug: bool) -> None:
     """An error the harness raised on purpose."""
     if debug:
         _show_traceback(error)
-    print(error_text(error), file=sys.stderr)
+    print(f"error: {error_text(error)}", file=sys.stderr)
 
 
 def show_unexpected(error: Exception, *, debug: bool) -> None:

@@ -95,11 +95,12 @@ def _opened(
     from harness.boards.target import open_target
 
     with open_target(find_board(board), port=port, serial_number=serial_number) as target:
-        if baud is not None:
-            target.port.set_baud(baud)
         if reset:
             target.reset()
-        yield target.port
+        line = target.line()
+        if baud is not None:
+            line.set_baud(baud)
+        yield line
 
 
 def _as_text(seen: Seen) -> str:

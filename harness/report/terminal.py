@@ -43,11 +43,20 @@ def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
 
 
 def verdict_line(record: RunRecord) -> Text:
+    """The run in one line, coloured."""
+    return _verdict(record).append(" " + _summary(record), style="not bold")
+
+
+def summary_line(record: RunRecord) -> str:
     """The run in one line: verdict, model, board and the three figures people ask for first."""
-    text = _verdict(record).append(f" {printable(record.model.name)} on {printable(record.board)}: ", style="not bold")
-    error = f"max|e| {small(record.accuracy.board_vs_keras.max_abs)} (limit {small(record.tolerance_max_abs)})"
-    figures = f"{error}, median {micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
-    return text.append(figures, style="not bold")
+    return f"{record.verdict.upper()} {_summary(record)}"
+
+
+def _summary(record: RunRecord) -> str:
+    cross = record.accuracy.board_vs_keras
+    error = f"max|e| {small(cross.max_abs)} (limit {small(record.tolerance_max_abs)})"
+    figures = f"median {micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
+    return printable(f"{record.model.name} on {record.board}: {error}, {figures}")
 
 
 def console_block(lines: Sequence[str], *, most: int = _CONSOLE_LINES) -> Text:

@@ -45,16 +45,11 @@ class Here:
         return f"at {' '.join(self.ports)}" if self.ports else "ready"
 
 
-def apt(packages: str) -> str:
-    """The command that installs Debian packages."""
-    return f"sudo apt-get install {packages}"
-
-
 def missing_tools(board: Board) -> tuple[Lack, ...]:
     """Programs, headers and PlatformIO platforms that are not here. Looks at files only; starts nothing."""
-    found = [Lack(lack.what, apt(" ".join(lack.packages))) for lack in missing_here(board)]
+    found = [Lack(lack.what, lack.hint) for lack in missing_here(board)]
     if board.emulator == "simavr" and not _ARDUINO_CORES.is_dir():
-        found.append(Lack("Arduino AVR core", apt("arduino-core-avr")))
+        found.append(Lack("Arduino AVR core", "sudo apt install arduino-core-avr"))
     platform = _registry_platform(board)
     if platform is not None and not (core_dir_for(board) / "platforms" / platform[0]).is_dir():
         name, wanted = platform

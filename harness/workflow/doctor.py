@@ -49,7 +49,7 @@ def examine(*, fix: bool = False) -> tuple[Finding, ...]:
     findings = [_python(), *_packages(), _offline_kit(fix=fix), *_directories(), _tensorflow()]
     boards = list(_boards())
     if not any(finding.state == "ok" for finding in boards):
-        hint = "sudo apt-get install g++   (board host needs no more)"
+        hint = "sudo apt install g++   (board host needs no more)"
         findings.append(Finding("any board", "missing", "no board of the catalogue can be used here", hint))
     return (*findings, *boards, *_ports(), *_modem_manager())
 

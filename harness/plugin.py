@@ -1,0 +1,257 @@
+"""pytest plugin: `pytest --board netduino2plus` runs tests that use the fixtures below on that board.
+
+Fixtures, once per board and model: `board` (Board), `hil_model` (str; override it to choose another), `bundle`
+(Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job); once per test:
+`hil_session` (Session).
+
+Thin, and light at import: every pytest start in this environment pays for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from harness.errors import HilError, PortNotFoundError
+
+if TYPE_CHECKING:
+    from harness.boards.catalogue import Board
+    from harness.boards.target import Target
+    from harness.link.session import Session
+    from harness.model.bundle import Bundle
+    from harness.report.record import RunRecord
+    from harness.workflow.prepare import Prepared
+    from harness.workflow.run import RunOptions, RunOutcome
+
+DEFAULT_MODEL = "fuel_lstm"
+# A first build plus a cold start of TensorFlow for the golden outputs takes a minute or two on a small computer.
+TIMEOUT_S = 600
+
+NO_BOARD = "no --board given: nothing was proved on hardware"
+
+
+@dataclass
+class HilState:
+    """What the plugin remembers for the end of the session."""
+
+    runs: list[RunRecord] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+_STATE = pytest.StashKey[HilState]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the group "hil"."""
+    group = parser.getgroup("hil", "hardware in the loop")
+    group.addoption(
+        "--board",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="Board to run on (hil boards); repeat for several, tests then run on each.",
+    )
+    group.addoption("--port", default=None, metavar="PORT", help="Its serial port, where several could be meant.")
+    group.addoption("--serial-number", default=None, metavar="SN", help="Its USB serial number, likewise.")
+    group.addoption(
+        "--hil-model",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help=f"Bundle name, bundle folder or .keras file (default: {DEFAULT_MODEL}).",
+    )
+    group.addoption("--require-board", action="store_true", help="Fail, not skip, where the board is not there.")
+    group.addoption("--hil-no-flash", action="store_true", help="Never flash; refuse a board that runs another build.")
+    group.addoption("--hil-json", default=None, metavar="FILE", help="Records of all runs as JSON.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the `board` fixture for the boards asked for; gives tests on boards a time limit if the user set none."""
+    config.stash[_STATE] = HilState()
+    ids: list[str] = list(dict.fromkeys(config.getoption("--board")))
+    if ids:
+        from harness.boards.catalogue import find_board
+
+        try:
+            for board_id in ids:
+                find_board(board_id)
+        except HilError as error:
+            raise pytest.UsageError(str(error)) from error
+        if len(ids) > 1 and (config.getoption("--port") or config.getoption("--serial-number")):
+            raise pytest.UsageError("--port and --serial-number name one board: give one --board with them")
+        _default_timeout(config)
+    config.pluginmanager.register(_BoardFixture(ids), "hil-board")
+
+
+def _default_timeout(config: pytest.Config) -> None:
+    if not config.pluginmanager.hasplugin("timeout"):
+        return
+    if (
+        config.getoption("timeout", None) is None
+        and not config.getini("timeout")
+        and "PYTEST_TIMEOUT" not in os.environ
+    ):
+        config.option.timeout = TIMEOUT_S
+    if config.getoption("timeout_method", None) is None and not config.getini("timeout_method"):
+        # A signal unwinds the test, so locks and emulators go; the thread method ends the whole process.
+        config.option.timeout_method = "signal"
+
+
+class _BoardFixture:
+    """Holds `board`, whose parameters are known only after the options are.
+
+    A test suite's own `board` fixture wins over it, as over any plugin's.
+    """
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        @pytest.fixture(scope="session", params=ids or None, ids=list(ids) or None)
+        def board(request: pytest.FixtureRequest) -> Board:
+            """The board the test runs on; skips (--require-board: fails) if none is given or usable here."""
+            if not ids:
+                _absent(request.config, NO_BOARD)
+            from harness.boards.catalogue import find_board, missing_here
+
+            found = find_board(str(request.param))
+            missing = missing_here(found)
+            if missing:
+                what = " and ".join(lack.what for lack in missing)
+                _absent(request.config, f"board {found.id} can't be used here without {what} ({missing[0].hint})")
+            return found
+
+        self.board = board
+
+
+def _absent(config: pytest.Config, why: str) -> NoReturn:
+    if config.getoption("--require-board"):
+        pytest.fail(f"--require-board: {why}", pytrace=False)
+    skipped = config.stash[_STATE].skipped
+    if why not in skipped:
+        skipped.append(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def hil_model(request: pytest.FixtureRequest) -> str:
+    """The model as `hil run` takes it. A module or conftest.py may override this fixture."""
+    return str(request.config.getoption("--hil-model"))
+
+
+@pytest.fixture(scope="session")
+def _hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -> RunOptions:
+    from harness.workflow.run import RunOptions
+
+    return RunOptions(
+        model=hil_model,
+        board=board.id,
+        port=request.config.getoption("--port"),
+        serial_number=request.config.getoption("--serial-number"),
+        flash="never" if request.config.getoption("--hil-no-flash") else "auto",
+    )
+
+
+@pytest.fixture(scope="session")
+def bundle(_hil_options: RunOptions) -> Bundle:
+    """The model with its vectors and golden outputs."""
+    from harness.workflow.run import load
+
+    return load(_hil_options)
+
+
+@pytest.fixture(scope="session")
+def _hil_prepared(bundle: Bundle, board: Board) -> Prepared:
+    from harness.workflow.prepare import prepare
+    from harness.workflow.progress import Silent
+
+    return prepare(bundle, board, engine=None, arena_bytes=None, progress=Silent())
+
+
+@pytest.fixture(scope="session")
+def target(
+    request: pytest.FixtureRequest, board: Board, _hil_options: RunOptions, _hil_prepared: Prepared
+) -> Iterator[Target]:
+    """The attached board, held for this test session and running the model's firmware."""
+    from harness.boards.target import open_target
+    from harness.workflow.connect import connect
+    from harness.workflow.progress import Silent
+
+    try:
+        opened = open_target(board, port=_hil_options.port, serial_number=_hil_options.serial_number)
+    except PortNotFoundError as error:
+        _absent(request.config, str(error).replace("\n ", ";"))
+    with opened as held:
+        connect(held, _hil_prepared.image, _hil_options.flash, Silent()).session.close()
+        yield held
+
+
+@pytest.fixture
+def hil_session(target: Target) -> Iterator[Session]:
+    """A fresh session with the target."""
+    with target.session() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def hil_run(
+    request: pytest.FixtureRequest, target: Target, _hil_options: RunOptions, _hil_prepared: Prepared
+) -> RunOutcome:
+    """The main job, finished: vectors streamed and compared. Its verdict may be "fail": see `assert_hil_pass`."""
+    from harness.workflow.progress import Silent
+    from harness.workflow.run import run_on
+
+    outcome = run_on(target, _hil_prepared, _hil_options, Silent())
+    request.config.stash[_STATE].runs.append(outcome.record)
+    return outcome
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Errors of the harness are told as `hil` tells them, without a traceback through its inside."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, HilError) and report.failed:
+        from harness.report.error_text import error_text
+
+        error = call.excinfo.value
+        report.longrepr = f"{type(error).__name__}: {error_text(error)}"
+    return report
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Which boards this session is about."""
+    ids = config.getoption("--board")
+    return f"hil: {config.getoption('--hil-model')} on {', '.join(ids)}" if ids else None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes --hil-json, also after failures."""
+    place = session.config.getoption("--hil-json")
+    if place is None or hasattr(session.config, "workerinput"):
+        return
+    from harness.report.json_file import dumps
+    from harness.report.record import SCHEMA_VERSION
+    from harness.resources import write_atomic
+
+    runs = session.config.stash[_STATE].runs
+    write_atomic(Path(place), dumps({"schema_version": SCHEMA_VERSION, "runs": runs}).encode())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line per run; and loudly what was skipped, since pytest shows reasons of skips only on request."""
+    state = config.stash[_STATE]
+    if not state.runs and not state.skipped:
+        return
+    from harness.report.safe_text import printable
+    from harness.report.terminal import summary_line
+
+    terminalreporter.section("hil", sep="-")
+    for record in state.runs:
+        good = record.verdict == "pass"
+        terminalreporter.write_line(summary_line(record), green=good, red=not good)
+    for why in state.skipped:
+        terminalreporter.write_line(f"SKIPPED {printable(why)}", yellow=True, bold=True)
