@@ -1,7 +1,7 @@
 """A PlatformIO core directory of the harness's own, in which a build needs no network.
 
-PlatformIO asks its registry for the package `tool-scons` before the first build of any kind. The package is no more than SCons with a
-script that starts it; the harness puts the SCons installed beside it (from PyPI) in that place.
+PlatformIO asks its registry for the package `tool-scons` before the first build of any kind. The package is no more
+than SCons with a script that starts it; the harness puts the SCons installed beside it (from PyPI) in that place.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def ensure_core_dir() -> Path:
 def core_dir_for(board: Board) -> Path:
     """The core directory for a board's builds.
 
-    Emulated boards need nothing but SCons: the harness's own. A real board needs compilers from PlatformIO's registry, so the user's own
-    core directory comes first: the one PLATFORMIO_CORE_DIR names, else ~/.platformio where it exists.
+    Emulated boards need nothing but SCons: the harness's own. A real board needs compilers from PlatformIO's registry,
+    so the user's own core directory comes first: the one PLATFORMIO_CORE_DIR names, else ~/.platformio where it exists.
     """
     if board.kind == "real":
         if named := os.environ.get("PLATFORMIO_CORE_DIR"):

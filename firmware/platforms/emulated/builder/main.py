@@ -37,9 +37,9 @@ prefix, machine, optimise, link = TOOLCHAINS[board.get("build.toolchain")]
 env.Replace(
     AR=prefix + "ar",
     AS=prefix + "as",
-    CC=prefix + "gcc",
-    CXX=prefix + "g++",
-    LINK=prefix + "g++",
+    CC=prefix + ("gcc" if prefix else "cc"),
+    CXX=prefix + ("g++" if prefix else "c++"),
+    LINK="$CXX",
     OBJCOPY=prefix + "objcopy",
     RANLIB=prefix + "ranlib",
     SIZETOOL=prefix + "size",

@@ -1,0 +1,1 @@
+"""Firmware images: PlatformIO builds and flashes them, the ELF says what they weigh."""
