@@ -106,6 +106,18 @@ class Target:
         line = self._open_line(Deadline.after(SESSION_TIMEOUT_S))
         return reset_board(self.board, emulator=self._emulator, port=line)
 
+    def line(self, timeout_s: float = SESSION_TIMEOUT_S) -> TargetPort:
+        """The open line itself, for those who only listen; an open session is over. The target closes it at the end.
+
+        Raises:
+            NoAnswerError: nothing is flashed, or the emulator ended.
+            PortNotFoundError, PortBusyError, PortLostError: the line can't be opened, or went away.
+        """
+        self._end_session()
+        if self._slot is not None:
+            self._require_power()
+        return self._open_line(Deadline.after(timeout_s))
+
     def flash(self, image: FirmwareImage, on_line: Callable[[str], None] | None = None) -> None:
         """Puts `image` on the board and starts it; open sessions are over.
 
