@@ -58,6 +58,19 @@ class Target:
         return self._attached.device
 
     @property
+    def name(self) -> str:
+        """What this instance is called in locks and journals: the same for the same attached device."""
+        if self._slot is not None:
+            return self._slot.path.name
+        assert self._attached is not None
+        return lock_name(self._attached)
+
+    @property
+    def baud(self) -> int:
+        """Baud rate of the line."""
+        return self._port.baud if self._port is not None else self.board.baud_safe
+
+    @property
     def flashed_build_id(self) -> bytes | None:
         """Build id in an emulated board's flash; None if that is empty or unknown, and for real boards (ask INFO)."""
         return self._slot.build_id if self._slot is not None else None
