@@ -136,7 +136,9 @@ class PtyProcess:
         """Drops bytes under way in either direction. Only sensible while the process is stopped or held."""
         deadline = time.monotonic() + _DRAIN_S
         while time.monotonic() < deadline:
-            termios.tcflush(self._slave, termios.TCIOFLUSH)
+            # Each side's own input: flushing a side's output would spare what the other has not read yet.
+            termios.tcflush(self._master, termios.TCIFLUSH)
+            termios.tcflush(self._slave, termios.TCIFLUSH)
             if not select.select([self._slave], [], [], _LINE_QUIET_S)[0]:
                 return
 

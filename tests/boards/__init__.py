@@ -1,0 +1,1 @@
+"""The boards room, with real processes, ptys and kernel locks."""
