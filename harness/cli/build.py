@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
 from harness.cli import options, output
-
-if TYPE_CHECKING:
-    from harness.build.image import FirmwareImage
 
 EPILOG = """\b
 Examples:
@@ -50,8 +45,9 @@ def command(
     from harness.boards.catalogue import find_board
     from harness.cli.console import results
     from harness.cli.progress import watch
-    from harness.report.image import print_image
+    from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
+    from harness.report.record import SectionRecord
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 
@@ -60,27 +56,23 @@ def command(
     with watch(quiet=quiet, verbose=verbose) as progress:
         made = prepare(load(wanted), found, engine=engine, arena_bytes=arena_size, progress=progress)
     image = made.image
+    record = ImageRecord(
+        board=image.board,
+        engine=image.engine,
+        model=made.bundle.name,
+        model_sha256=image.model_sha256.hex(),
+        build_id=image.build_id.hex(),
+        elf=str(image.elf),
+        toolchain=image.toolchain,
+        flash_bytes=image.flash_bytes,
+        flash_limit_bytes=found.flash_bytes,
+        ram_bytes=image.ram_bytes,
+        ram_limit_bytes=found.ram_bytes,
+        arena_bytes=image.arena_bytes,
+        arena_capacity_bytes=image.arena_capacity_bytes,
+        sections=[SectionRecord(s.name, s.bytes, s.in_flash, s.in_ram) for s in image.sections],
+    )
     if json_to:
-        output.write(json_to, dumps(image_values(image)))
+        output.write(json_to, dumps(record))
     if json_to != output.STDOUT:
-        limits = (found.flash_bytes, found.ram_bytes)
-        print_image(image, results(), name=made.bundle.name, flash_limit_bytes=limits[0], ram_limit_bytes=limits[1])
-
-
-def image_values(image: FirmwareImage) -> dict[str, object]:
-    """What the JSON of an image holds."""
-    return {
-        "board": image.board,
-        "engine": image.engine,
-        "build_id": image.build_id.hex(),
-        "model_sha256": image.model_sha256.hex(),
-        "elf": image.elf,
-        "flash_bytes": image.flash_bytes,
-        "ram_bytes": image.ram_bytes,
-        "arena_bytes": image.arena_bytes,
-        "arena_capacity_bytes": image.arena_capacity_bytes,
-        "toolchain": image.toolchain,
-        "sections": [
-            {"name": s.name, "bytes": s.bytes, "in_flash": s.in_flash, "in_ram": s.in_ram} for s in image.sections
-        ],
-    }
+        print_image(record, results())

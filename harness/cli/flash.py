@@ -14,8 +14,8 @@ Examples:
   hil flash -b netduino2plus --always
 
 \b
-A board that already runs this very build is left alone unless --always is given.
-Afterwards the board is asked which build it runs; a wrong answer is an error.
+A board that already runs this very build is left alone unless --always is
+given. Afterwards the board is asked which build it runs.
 """
 
 
