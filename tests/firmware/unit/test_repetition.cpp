@@ -132,9 +132,9 @@ TEST(order_is_serial_arithmetic_over_the_wrap) {
 TEST(any_number_of_pure_requests_may_pass_between_two_effectful_ones) {
   start();
   uint16_t seq = 2;
-  for (long i = 0; i < 200000; ++i) {
-    if (i % 50000 == 40000) CHECK_EQ(request(HIL_MSG_RESET_STATE, seq).type, HIL_MSG_STATE_RESET);
-    if (i % 50000 != 40000) exchange(frame(HIL_MSG_PING, seq, kNonce, Bytes()));
+  for (long i = 0; i < 80000; ++i) {
+    if (i % 39000 == 38000) CHECK_EQ(request(HIL_MSG_RESET_STATE, seq).type, HIL_MSG_STATE_RESET);
+    if (i % 39000 != 38000) exchange(frame(HIL_MSG_PING, seq, kNonce, Bytes()));
     if (++seq == 0) seq = 1;
   }
 }
