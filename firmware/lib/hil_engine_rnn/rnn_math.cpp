@@ -24,9 +24,9 @@ inline float float_of(uint32_t bits) {
 /* Of |x|, as integers: an integer comparison costs less than a float one on a Cortex-M4F and sorts NaN above everything. */
 enum : uint32_t {
   kSignBit = 0x80000000u,
-  kBits87 = 0x42AE0000u,      /* 87.0f: e^-87 and e^87 are still normal */
-  kBitsHalf = 0x3F0CCCCDu,    /* 0.55f */
-  kBitsTanhOne = 0x41102CB3u, /* 9.0109f: from here on tanh rounds to 1 */
+  kBits87 = 0x42AE0000u,       /* 87.0f: e^-87 and e^87 are still normal */
+  kBitsTanhNear = 0x3F0CCCCDu, /* 0.55f */
+  kBitsTanhOne = 0x41102CB3u,  /* 9.0109f: from here on tanh rounds to 1 */
   kBitsInfinity = 0x7F800000u
 };
 
@@ -82,17 +82,22 @@ inline float tanh_one(float x) {
   const uint32_t bits = bits_of(x);
   const uint32_t magnitude = bits & ~kSignBit;
   if (magnitude >= kBitsTanhOne) return magnitude > kBitsInfinity ? x : float_of(0x3F800000u | (bits & kSignBit));
-#if !HIL_RNN_FAST_MATH
-  if (magnitude < kBitsHalf) { /* x + x^3 P(x^2); the way below would cancel */
+  uint32_t n;
+#if HIL_RNN_FAST_MATH
+  const float m = exp_split(x + x, &n);
+  return 1.0f - 2.0f / (1.0f + scale(m, n));
+#else
+  if (magnitude < kBitsTanhNear) { /* x + x^3 P(x^2); the way below would cancel */
     const float x2 = x * x;
     const float high = fma32(x2, 0.01643756590783596f, -0.052671805024147034f);
     const float p = fma32(x2 * x2, high, fma32(x2, 0.13320724666118622f, -0.3333294689655304f));
     return fma32(x * x2, p, x);
   }
+  /* |tanh x| = 1 - 2 / (1 + e^2|x|): of the two signs the one whose quotient, and so its error, is small. */
+  const float y = float_of(magnitude);
+  const float m = exp_split(y + y, &n);
+  return float_of(bits_of(1.0f - 2.0f / (1.0f + scale(m, n))) | (bits & kSignBit));
 #endif
-  uint32_t n;
-  const float m = exp_split(x + x, &n); /* tanh x = 1 - 2 / (1 + e^2x) */
-  return 1.0f - 2.0f / (1.0f + scale(m, n));
 }
 
 void softmax(float* v, uint16_t n) {

@@ -6,11 +6,27 @@
 
 #include <stdint.h>
 
+/* Cortex-M4F, M7, M33: hand-written inner loops (rnn_matvec_arm.cpp). HIL_RNN_PORTABLE=1 takes the portable ones instead; the bits
+ * are the same. */
+#if defined(__thumb2__) && defined(__ARM_FP) && defined(__ARM_FEATURE_FMA) && !defined(HIL_RNN_PORTABLE)
+#define HIL_RNN_MATVEC_ARM 1
+#else
+#define HIL_RNN_MATVEC_ARM 0
+#endif
+
 namespace hil {
 namespace rnn {
 
-/* acc[0..8) = w[0..8) + sum over k of w[8 + 8k ..] * (x, then h)[k]. Returns the weights' end. */
-const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* acc);
+/* Where the 8 sums of each group go: sum 2p + q of group g to out[g * group_step + p * pair_step + q]. */
+struct Matvec8Out {
+  float* out;
+  uint16_t groups;
+  uint16_t group_step;
+  uint16_t pair_step;
+};
+
+/* Per group: 8 sums that start at w[0..8) and add w[8 + 8k ..] * (x, then h)[k]. Returns the weights' end. */
+const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, const Matvec8Out& to);
 
 /* w[0] + sum over k of w[1 + k] * x[k]; w[0 .. n] are read. */
 float dot(const float* w, const float* x, uint16_t n);

@@ -23,9 +23,9 @@ void dense_run(const Model& model, uint32_t at) {
   const float* x = model.floats(r.src);
   float* dst = model.floats(r.dst);
   for (uint16_t step = 0; step < r.steps; ++step) {
-    const float* w = model.weights(r.weights);
-    uint16_t j = 0;
-    for (; uint16_t(r.outputs - j) >= 8; j = uint16_t(j + 8)) w = matvec8(w, x, r.inputs, x, 0, dst + j);
+    const Matvec8Out to = {dst, uint16_t(r.outputs / 8), 8, 2};
+    const float* w = matvec8(model.weights(r.weights), x, r.inputs, x, 0, to);
+    uint16_t j = r.outputs & ~7u;
     for (; j < r.outputs; ++j) {
       dst[j] = dot(w, x, r.inputs);
       w += r.inputs + 1;

@@ -37,19 +37,10 @@ void lstm_run(const Model& model, uint32_t at) {
   float* const zf = zi + padded;
   float* const zo = zf + padded;
   float* const zc = zo + padded;
+  const Matvec8Out to = {zi, uint16_t(padded / 2), 2, padded};
 
   for (uint16_t step = 0; step < r.steps; ++step) {
-    const float* w = model.weights(r.weights);
-    for (uint16_t j = 0; j < padded; j += 2) {
-      float acc[8];
-      w = matvec8(w, x, r.inputs, h, units, acc);
-      for (uint8_t k = 0; k < 2; ++k) {
-        zi[j + k] = acc[k];
-        zf[j + k] = acc[2 + k];
-        zo[j + k] = acc[4 + k];
-        zc[j + k] = acc[6 + k];
-      }
-    }
+    matvec8(model.weights(r.weights), x, r.inputs, h, units, to);
     x += r.inputs;
 
     activate(r.recurrent_activation, zi, uint16_t(3 * padded));
