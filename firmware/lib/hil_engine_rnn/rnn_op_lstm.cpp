@@ -18,11 +18,13 @@ bool lstm_check(const Model& model, uint32_t at) {
   const uint32_t padded = (units + 1) & ~1ul;
   const uint32_t src_floats = uint32_t(r.steps) * r.inputs;
   const uint32_t dst_floats = (r.op.flags & kReturnSequences) ? r.steps * units : units;
+  const bool in_state = r.dst == r.h && (r.op.flags & kReturnSequences) == 0;
   return model.arena_holds(r.src, src_floats) && model.arena_holds(r.dst, dst_floats) && model.state_holds(r.h, units) &&
          model.state_holds(r.c, units) && model.arena_holds(r.z, 4 * padded) &&
          model.blob_holds(r.weights, 4 * padded * (1 + r.inputs + units)) && disjoint(r.src, src_floats, r.dst, dst_floats) &&
          disjoint(r.z, 4 * padded, r.src, src_floats) && disjoint(r.z, 4 * padded, r.dst, dst_floats) &&
-         disjoint(r.z, 4 * padded, r.h, units) && disjoint(r.z, 4 * padded, r.c, units) && disjoint(r.h, units, r.c, units);
+         disjoint(r.z, 4 * padded, r.h, units) && disjoint(r.z, 4 * padded, r.c, units) && disjoint(r.h, units, r.c, units) &&
+         disjoint(r.dst, dst_floats, r.c, units) && (in_state || disjoint(r.dst, dst_floats, r.h, units));
 }
 
 void lstm_run(const Model& model, uint32_t at) {

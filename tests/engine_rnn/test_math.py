@@ -1,0 +1,48 @@
+"""Accuracy of sigmoid, tanh and exp, by computing them: with and without fused multiply-add, exact and fast."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.engine_rnn.engine import LIB, compile_host
+
+# Every 30011th float and, where anything happens (2^-26 <= |x| < 128), every 307th. Stride 1 (all): minutes.
+STRIDES = ("30011", "307")
+FUNCTIONS = {"sigmoid": "s", "tanh": "t", "exp": "e"}
+
+
+def _cpu_has_fma() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and " fma " in cpuinfo.read_text()
+
+
+FUSED = pytest.param(["-mfma"], id="fused", marks=pytest.mark.skipif(not _cpu_has_fma(), reason="this CPU has no FMA"))
+
+
+@pytest.fixture(scope="module", params=[pytest.param([], id="two roundings"), FUSED])
+def flags(request: pytest.FixtureRequest) -> list[str]:
+    result: list[str] = request.param
+    return result
+
+
+def _sweep(folder: Path, function: str, *flags: str) -> tuple[int, float]:
+    """Worst distance from the correctly rounded value in ulp, and worst absolute error."""
+    program = folder / "sweep"
+    compile_host(program, [Path(__file__).with_name("math_sweep.cpp"), LIB / "rnn_math.cpp"], *flags)
+    command = [str(program), FUNCTIONS[function], *STRIDES]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    ulp, error, _ = done.stdout.split()
+    return int(ulp), float(error)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_exact_maths_is_within_2_ulp(tmp_path: Path, flags: list[str], function: str) -> None:
+    assert _sweep(tmp_path, function, *flags)[0] <= 2
+
+
+@pytest.mark.parametrize(("function", "bound"), [("sigmoid", 2e-6), ("tanh", 4e-6)])
+def test_fast_maths_keeps_its_absolute_bound(tmp_path: Path, flags: list[str], function: str, bound: float) -> None:
+    assert _sweep(tmp_path, function, *flags, "-DHIL_RNN_FAST_MATH=1")[1] <= bound

@@ -1,0 +1,123 @@
+"""What the packer takes, refuses and promises."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from harness.errors import UsageError
+from harness.model.graph import LayerSpec, ModelGraph
+from harness.model.rnn_pack import pack_blob, pack_rnn
+from harness.model.rnn_plan import FOREVER, Buffer, plan
+from tests.engine_rnn.reference import dense_layer, graph, lstm_layer, tutorial
+
+
+def _lstm(**config: object) -> ModelGraph:
+    return graph({"x": (3, 2)}, [lstm_layer(np.random.default_rng(0), "memory", "x", (3, 2), 4, **config)])  # type: ignore[arg-type]
+
+
+def test_tutorial_model_needs_a_small_arena_and_counts_its_work() -> None:
+    packed = pack_rnn(tutorial())
+    assert packed.engine == "rnn"
+    assert packed.arena_bytes == 540
+    assert packed.macs == 3 * 4 * 12 * 13 + 3 * 4 * 12 * 24 + 12 * 32 + 32
+    assert packed.model_bytes < 4 * 2321 + 256
+
+
+def test_packing_twice_gives_the_same_bytes() -> None:
+    assert pack_rnn(tutorial()) == pack_rnn(tutorial())
+
+
+def test_header_holds_the_blob_and_refuses_avr_beyond_its_object_size() -> None:
+    blob, _, _ = pack_blob(tutorial())
+    header = pack_rnn(tutorial()).sources["hil_model.h"]
+    body = header[header.index("{") : header.index("};")]
+    assert bytes(int(word, 16) for word in body.replace("{", " ").replace(",", " ").split()) == blob
+    assert "#error" in header
+
+
+def test_framework_text_cannot_end_the_comment_it_stands_in() -> None:
+    hostile = dataclasses.replace(tutorial(), framework='x */ \n#include "/etc/passwd"')
+    first = pack_rnn(hostile).sources["hil_model.h"].splitlines()[0]
+    assert first.endswith("*/")
+    assert first.count("*/") == 1
+
+
+def test_unsupported_layer_is_named_with_what_is_supported() -> None:
+    layer = LayerSpec("gate", "GRU", {"units": 4}, {}, ("x",), (4,))
+    with pytest.raises(UsageError, match=r"'gate' is a GRU") as caught:
+        pack_rnn(graph({"x": (3, 2)}, [layer]))
+    assert caught.value.hint is not None
+    assert "LSTM" in caught.value.hint
+
+
+@pytest.mark.parametrize("setting", ["go_backwards", "return_state", "stateful", "time_major", "zero_output_for_mask"])
+def test_unsupported_lstm_setting_is_named(setting: str) -> None:
+    with pytest.raises(UsageError, match=rf"'memory' \(LSTM\) has {setting}=True"):
+        pack_rnn(_lstm(**{setting: True}))
+
+
+@pytest.mark.parametrize("setting", ["activation", "recurrent_activation"])
+def test_unsupported_activation_is_named_with_what_is_supported(setting: str) -> None:
+    with pytest.raises(UsageError, match=rf"{setting}='gelu'") as caught:
+        pack_rnn(_lstm(**{setting: "gelu"}))
+    assert caught.value.hint is not None
+    assert "hard_sigmoid" in caught.value.hint
+    assert "softmax" not in caught.value.hint
+
+
+def test_other_weight_type_than_float32_is_refused() -> None:
+    with pytest.raises(UsageError, match="dtype='mixed_float16'"):
+        pack_rnn(_lstm(dtype="mixed_float16"))
+
+
+def test_nan_weights_are_refused() -> None:
+    model = _lstm()
+    model.layers[0].weights["recurrent_kernel"][0, 0] = np.nan
+    with pytest.raises(UsageError, match="NaN or Inf in its recurrent_kernel"):
+        pack_rnn(model)
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    layer = dataclasses.replace(_lstm().layers[0], weights={"kernel": np.zeros((2, 12), np.float32)})
+    with pytest.raises(UsageError, match=r"shape \(2, 12\) kernel; expected shape \(2, 16\)"):
+        pack_rnn(graph({"x": (3, 2)}, [layer]))
+
+
+def test_open_length_is_refused_with_advice() -> None:
+    layer = lstm_layer(np.random.default_rng(0), "memory", "x", (3, 2), 4)
+    with pytest.raises(UsageError, match="fixed number of time steps"):
+        pack_rnn(graph({"x": (0, 2)}, [layer]))
+
+
+def test_layer_with_two_inputs_is_refused() -> None:
+    layer = dataclasses.replace(_lstm().layers[0], inputs=("x", "x"))
+    with pytest.raises(UsageError, match="reads 2 tensors"):
+        pack_rnn(graph({"x": (3, 2)}, [layer]))
+
+
+def test_buffers_that_live_together_never_overlap() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        buffers = []
+        for _ in range(rng.integers(1, 12)):
+            first = int(rng.integers(-1, 8))
+            last = FOREVER if rng.random() < 0.2 else first + int(rng.integers(0, 4))
+            buffers.append(Buffer(4 * int(rng.integers(1, 40)), first, last))
+        offsets, end = plan(buffers, base=16)
+        for i, (one, at) in enumerate(zip(buffers, offsets, strict=True)):
+            assert at >= 16
+            assert at % 4 == 0
+            assert at + one.bytes <= end
+            for other, there in zip(buffers[:i], offsets[:i], strict=True):
+                apart = at + one.bytes <= there or there + other.bytes <= at
+                assert apart or not one.meets(other)
+
+
+def test_buffers_of_a_chain_are_reused() -> None:
+    rng = np.random.default_rng(0)
+    layers = [dense_layer(rng, "d0", "x", (64,), 64)]
+    layers += [dense_layer(rng, f"d{i}", f"d{i - 1}", (64,), 64) for i in range(1, 10)]
+    assert pack_rnn(graph({"x": (64,)}, layers)).arena_bytes == 3 * 4 * 64
