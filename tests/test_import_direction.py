@@ -19,7 +19,7 @@ ALLOWED = {
     "protocol": {"errors"},
     "link": {"protocol"},
     # Between the rooms of the middle: images and packed models are what targets, builds and reports pass on.
-    "boards": {"build", "link", "protocol"},
+    "boards": {"build", "link", "model", "protocol"},
     "build": {"boards", "model", "protocol"},
     "model": {"protocol", "link", "compare"},
     "compare": set(),

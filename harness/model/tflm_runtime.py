@@ -122,7 +122,7 @@ def preload() -> None:
         UsageError: it is not installed.
     """
     try:
-        import tflite_micro.runtime  # noqa: F401
+        from tflite_micro import runtime  # noqa: F401
     except ImportError as error:
         raise _not_installed(error) from error
 
