@@ -40,7 +40,7 @@ class QemuEmulator:
                     *("-chardev", f"socket,id=control,fd={theirs.fileno()}", "-mon", "chardev=control,mode=control"),
                 ],
                 pass_fds=[theirs.fileno()],
-                hint=f"install {self._command[0]} (hil doctor names the package)",
+                hint=f"install {self._command[0]} (hil boards says what is missing)",
             )
         except BaseException:
             ours.close()

@@ -22,7 +22,10 @@ class SimavrEmulator:
         self.port_name = self._child.port_name
 
     def start(self, elf: Path) -> None:
-        self._child.start([str(build_runner(self._child.board_id)), *self._line, str(elf)], hint="hil doctor")
+        self._child.start(
+            [str(build_runner(self._child.board_id)), *self._line, str(elf)],
+            hint="hil boards says what is missing here",
+        )
 
     def reset(self) -> None:
         self._child.require_running()

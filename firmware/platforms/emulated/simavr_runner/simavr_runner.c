@@ -2,9 +2,9 @@
  *
  *   simavr_runner MCU CPU_HZ BAUD firmware.elf
  *
- * Bytes enter the UART at the line's own rate in simulated time (10 bits each at BAUD), so the sketch's receive ring fills as on a real board.
- * Simulated time runs as fast as the computer allows while there is something to do, and no faster than real time once the program is idle.
- * SIGUSR1 presses the reset button: RAM keeps its content, MCUSR says EXTRF. Ends at end of file on standard input.
+ * Bytes enter the UART at the line's own rate in simulated time (10 bits each at BAUD), so the sketch's receive ring fills as on a real
+ * board. Simulated time runs as fast as the computer allows while there is something to do, and no faster than real time once the program
+ * is idle. SIGUSR1 presses the reset button: RAM keeps its content, MCUSR says EXTRF. Ends at end of file on standard input.
  *
  * Built by the harness (harness/boards/simavr_runner.py): cc -O2 simavr_runner.c -lsimavr -lelf
  */
@@ -36,16 +36,16 @@ enum {
 /* Quiet wall time after which the program counts as idle. A program that executes SLEEP says itself when it has nothing to do. For one that
  * never sleeps the only sign is silence: short after an answer, long after a request, which may take its time to compute. */
 static const int64_t kIdleAsleepNs = 2000000;
-static const int64_t kIdleAfterOutputNs = 50000000;
+static const int64_t kIdleAfterOutputNs = 500000000;
 static const int64_t kIdleAfterInputNs = 5000000000;
 static const int64_t kAheadNs = 1000000; /* do not bother to sleep for less */
 
 static struct {
-  int in_fd, out_fd;           /* the line */
-  avr_t *avr;
-  avr_irq_t *uart_in;
-  void (*core_reset)(avr_t *); /* the MCU's own reset hook */
-  int may_send;                /* UART's XON/XOFF: its input FIFO has room */
+  int in_fd, out_fd; /* the line */
+  avr_t* avr;
+  avr_irq_t* uart_in;
+  void (*core_reset)(avr_t*); /* the MCU's own reset hook */
+  int may_send;               /* UART's XON/XOFF: its input FIFO has room */
   int line_gone;
   unsigned char in[4096];
   size_t in_next, in_end;
@@ -54,10 +54,10 @@ static struct {
   avr_cycle_count_t last_out_cycle;
   int64_t last_io_ns;
   int last_io_was_input;
-  int slept;                   /* SLEEP executed since the last reset */
-  int slept_lately;            /* ... since the last pump */
+  int slept;        /* SLEEP executed since the last reset */
+  int slept_lately; /* ... since the last pump */
   int throttled;
-  int64_t anchor_ns;           /* wall and simulated time when throttling began */
+  int64_t anchor_ns; /* wall and simulated time when throttling began */
   avr_cycle_count_t anchor_cycle;
 } sim;
 
@@ -97,7 +97,7 @@ static void flush_out(void) {
   }
 }
 
-static void on_uart_out(struct avr_irq_t *irq, uint32_t value, void *param) {
+static void on_uart_out(struct avr_irq_t* irq, uint32_t value, void* param) {
   (void)irq;
   (void)param;
   /* A host that takes nothing loses bytes, as on a real line; waiting for it here could make both sides wait for ever. */
@@ -106,14 +106,14 @@ static void on_uart_out(struct avr_irq_t *irq, uint32_t value, void *param) {
   note_io(0);
 }
 
-static void on_uart_xon(struct avr_irq_t *irq, uint32_t value, void *param) {
+static void on_uart_xon(struct avr_irq_t* irq, uint32_t value, void* param) {
   (void)irq;
   (void)value;
   (void)param;
   sim.may_send = 1;
 }
 
-static void on_uart_xoff(struct avr_irq_t *irq, uint32_t value, void *param) {
+static void on_uart_xoff(struct avr_irq_t* irq, uint32_t value, void* param) {
   (void)irq;
   (void)value;
   (void)param;
@@ -121,21 +121,21 @@ static void on_uart_xoff(struct avr_irq_t *irq, uint32_t value, void *param) {
 }
 
 /* simavr skips the simulated time of a sleep by itself; whether that costs wall time too is decided in throttle(). */
-static void on_cpu_sleep(avr_t *avr, avr_cycle_count_t cycles) {
+static void on_cpu_sleep(avr_t* avr, avr_cycle_count_t cycles) {
   (void)avr;
   (void)cycles;
   sim.slept = sim.slept_lately = 1;
 }
 
 /* Called by simavr at every reset, the watchdog's too. */
-static void on_reset(avr_t *avr) {
+static void on_reset(avr_t* avr) {
   if (sim.core_reset) sim.core_reset(avr);
   sim.may_send = 1; /* the UART's FIFO is empty again, and it does not say so */
   sim.slept = sim.slept_lately = 0;
 }
 
 /* Everything simavr has to say goes to standard error; standard output is the line. */
-static void log_to_stderr(struct avr_t *avr, const int level, const char *format, va_list args) {
+static void log_to_stderr(struct avr_t* avr, const int level, const char* format, va_list args) {
   (void)avr;
   if (level <= LOG_WARNING) vfprintf(stderr, format, args);
 }
@@ -154,7 +154,9 @@ static void take_input(void) {
 
 static void throttle(void) {
   int64_t now = now_ns();
-  int64_t limit = sim.slept ? (sim.slept_lately ? kIdleAsleepNs : INT64_MAX) : sim.last_io_was_input ? kIdleAfterInputNs : kIdleAfterOutputNs;
+  int64_t limit = sim.slept               ? (sim.slept_lately ? kIdleAsleepNs : INT64_MAX)
+                  : sim.last_io_was_input ? kIdleAfterInputNs
+                                          : kIdleAfterOutputNs;
   sim.slept_lately = 0;
   if (now - sim.last_io_ns < limit) return;
   if (!sim.throttled) {
@@ -215,7 +217,7 @@ static int run(avr_cycle_count_t cycles_per_byte) {
   }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 5) {
     fprintf(stderr, "usage: %s MCU CPU_HZ BAUD firmware.elf\n", argv[0]);
     return kExitUsage;
