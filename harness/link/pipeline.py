@@ -47,7 +47,7 @@ def wire_bytes(payload_bytes: int) -> int:
 def vectors_per_frame(info: DeviceInfo) -> int:
     """How many vectors one INFER takes; 0: not even one fits.
 
-    Request and RESULT stay within max_frame_bytes, and if possible two requests fit the receive buffer, so that the line
+    Request and RESULT stay within max_frame_bytes, and if possible two requests fit the receive buffer: then the line
     is busy while the device computes.
     """
     request, reply = info.input_bytes, TICKS_BYTES + info.output_bytes

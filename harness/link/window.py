@@ -10,10 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MIN_SILENCE_S = 0.3  # below it, a busy host would be taken for a lost frame
-FIRST_SILENCE_S = 1.0  # before the device's speed is known; doubles at each repetition
+FIRST_SILENCE_S = 0.5  # before the device's speed is known; doubles at a repetition
 SILENCE_FACTOR = 4.0  # times the usual compute time
 PATIENCE_FACTOR = 10.0
 SMOOTHING = 0.25  # of a new measurement in the running mean
+ATTEMPTS = 4  # at least, of one request on a line that loses frames
+MOST_DOUBLINGS = 2  # of the silence, so that a bad line gets enough attempts within the patience
+FIRST_ITEMS = 8  # vectors of a frame before the line is known: doubled by each reply until the first loss
+MORE_ITEMS = 2  # after the first loss, each reply adds these; each loss halves
 FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
 
 
@@ -50,6 +54,8 @@ class Window:
         self._order = 0
         self._progress_at_s = 0.0  # last new reply, or first sending into an empty window
         self._silences = 0  # since the last new reply
+        self._most_items = FIRST_ITEMS
+        self._lossy = False
         self.item_s: float | None = None  # measured; None until the first reply
 
     @property
@@ -63,10 +69,13 @@ class Window:
         return sum(flight.items for flight in (*self._in_flight.values(), *self._lost.values()))
 
     def items_wanted(self, most: int) -> int:
-        """Vectors for the next frame: one to measure with, then about FRAME_S worth of them, at most `most`."""
+        """Vectors for the next frame, at most `most`: one to measure, then what FRAME_S and the line allow.
+
+        A long frame carries more for its overhead, but has more bytes to lose: their number follows the losses.
+        """
         if self.item_s is None:
             return 1
-        return max(1, min(most, int(FRAME_S / max(self.item_s, 1e-9))))
+        return max(1, min(most, self._most_items, int(FRAME_S / max(self.item_s, 1e-9))))
 
     def has_room(self, nbytes: int) -> bool:
         """Whether a request of `nbytes` may be sent now."""
@@ -104,6 +113,7 @@ class Window:
             self._lost.pop(flight.seq, None)
         if flight.first_order == flight.last_order:  # else nobody knows which sending it answers
             self._measure((now_s - max(flight.sent_at_s, self._progress_at_s)) / flight.items)
+            self._most_items = self._most_items + MORE_ITEMS if self._lossy else min(2 * self._most_items, 1 << 16)
         self._progress_at_s = now_s
         self._silences = 0
         overtaken = [other for other in self._in_flight.values() if other.last_order < flight.first_order]
@@ -143,16 +153,21 @@ class Window:
         return max(self._progress_at_s, head.sent_at_s)
 
     def _silence_s(self, head: Flight) -> float:
-        usual_s = min(FIRST_SILENCE_S, self._item_timeout_s / 3)
+        usual_s = FIRST_SILENCE_S
         if self.item_s is not None:
             usual_s = MIN_SILENCE_S + SILENCE_FACTOR * self.item_s * head.items
-        return (usual_s + self._line_s()) * 2.0 ** min(self._silences, 10)
+        # Several attempts must fit the patience, but a device that only is slow must not be asked twice.
+        most_s = max(self.patience_s() / ATTEMPTS, 1.5 * (self.item_s or 0.0) * head.items)
+        return min((usual_s + self._line_s()) * 2.0 ** min(self._silences, MOST_DOUBLINGS), most_s)
 
     def _line_s(self) -> float:
         replies = sum(flight.reply_bytes for flight in self._in_flight.values())
         return 2.0 * self._wire_s(self._bytes + replies)
 
     def _lose(self, flights: list[Flight]) -> None:
+        if flights:
+            self._lossy = True
+            self._most_items = max(1, self._most_items // 2)
         for flight in flights:
             del self._in_flight[flight.seq]
             self._bytes -= len(flight.encoded)
