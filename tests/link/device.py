@@ -145,7 +145,7 @@ def clean(data: bytes) -> bytes:
 
 
 def seeded_faults(seed: int, per_byte: float) -> Spoil:
-    """Drops, doubles, flips or inserts, each byte with probability `per_byte`, decided by `seed` and the byte's number."""
+    """Drops, doubles, flips or inserts, each byte with probability `per_byte`, decided by `seed`."""
     source = random.Random(seed)
 
     def spoil(data: bytes) -> bytes:

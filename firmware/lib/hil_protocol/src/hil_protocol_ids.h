@@ -1,4 +1,4 @@
-/* Generated from harness/protocol/ids.py by `python -m harness.protocol.generate_header`: edit that, not this.
+/* Generated from harness/protocol/ids.py by `python -m harness.protocol.generate_header`: edit that.
  * What each number means on the wire: docs/protocol.md. */
 /* clang-format off */
 #ifndef HIL_PROTOCOL_IDS_H
