@@ -13,6 +13,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -85,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if len(ids) > 1 and (config.getoption("--port") or config.getoption("--serial-number")):
             raise pytest.UsageError("--port and --serial-number name one board: give one --board with them")
         _default_timeout(config)
-    config.pluginmanager.register(_BoardFixture(ids), "hil-board")
+    config.pluginmanager.register(_board_fixture(ids), "hil-board")
 
 
 def _default_timeout(config: pytest.Config) -> None:
@@ -102,28 +103,42 @@ def _default_timeout(config: pytest.Config) -> None:
         config.option.timeout_method = "signal"
 
 
-class _BoardFixture:
-    """Holds `board`, whose parameters are known only after the options are.
+def _board_fixture(ids: Sequence[str]) -> ModuleType:
+    """A plugin that has `board`, whose parameters are known only after the options are.
 
     A test suite's own `board` fixture wins over it, as over any plugin's.
     """
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        @pytest.fixture(scope="session", params=ids or None, ids=list(ids) or None)
-        def board(request: pytest.FixtureRequest) -> Board:
-            """The board the test runs on; skips (--require-board: fails) if none is given or usable here."""
-            if not ids:
-                _absent(request.config, NO_BOARD)
-            from harness.boards.catalogue import find_board, missing_here
+    @pytest.fixture(scope="session", params=ids or None, ids=list(ids) or None)
+    def board(request: pytest.FixtureRequest) -> Board:
+        """The board the test runs on; skips (--require-board: fails) if none is given, attached or usable here."""
+        if not ids:
+            _absent(request.config, NO_BOARD)
+        from harness.boards.catalogue import find_board, missing_here
+        from harness.boards.inventory import find_port
 
-            found = find_board(str(request.param))
-            missing = missing_here(found)
-            if missing:
-                what = " and ".join(lack.what for lack in missing)
-                _absent(request.config, f"board {found.id} can't be used here without {what} ({missing[0].hint})")
-            return found
+        found = find_board(str(request.param))
+        missing = missing_here(found)
+        if missing:
+            what = " and ".join(lack.what for lack in missing)
+            _absent(request.config, f"board {found.id} can't be used here without {what} ({missing[0].hint})")
+        if found.kind == "real":
+            # Before anything is built: a build for a board that isn't there helps nobody.
+            config = request.config
+            try:
+                find_port(found, port=config.getoption("--port"), serial_number=config.getoption("--serial-number"))
+            except PortNotFoundError as error:
+                _absent(config, _one_line(error))
+        return found
 
-        self.board = board
+    # pytest looks for fixtures in modules and classes, and wants session fixtures in modules.
+    module = ModuleType("hil_board")
+    module.board = board  # type: ignore[attr-defined]
+    return module
+
+
+def _one_line(error: HilError) -> str:
+    return "; ".join(line.strip() for line in str(error).split("\n"))
 
 
 def _absent(config: pytest.Config, why: str) -> NoReturn:
@@ -182,7 +197,7 @@ def target(
     try:
         opened = open_target(board, port=_hil_options.port, serial_number=_hil_options.serial_number)
     except PortNotFoundError as error:
-        _absent(request.config, str(error).replace("\n ", ";"))
+        _absent(request.config, _one_line(error))
     with opened as held:
         connect(held, _hil_prepared.image, _hil_options.flash, Silent()).session.close()
         yield held

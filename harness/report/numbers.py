@@ -13,7 +13,9 @@ def small(value: float | None) -> str:
         return ABSENT
     if value == 0:
         return "0"
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
+    if 1000 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if 1e-3 <= abs(value) < 1000 else f"{value:.2e}"
 
 
 def near_one(value: float | None) -> str:
@@ -55,7 +57,7 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def values(array: list[float], *, most: int = 4) -> str:
-    """The first elements of an output or input, with the nine digits that tell any two float32 apart."""
-    shown = " ".join(f"{v:.9g}" for v in array[:most])
+def values(array: list[float], *, most: int = 4, digits: int = 9) -> str:
+    """The first elements of an output or input; nine digits tell any two float32 apart."""
+    shown = " ".join(f"{v:.{digits}g}" for v in array[:most])
     return f"{shown} ..." if len(array) > most else shown

@@ -54,9 +54,9 @@ def summary_line(record: RunRecord) -> str:
 
 def _summary(record: RunRecord) -> str:
     cross = record.accuracy.board_vs_keras
-    error = f"max|e| {small(cross.max_abs)} (limit {small(record.tolerance_max_abs)})"
-    figures = f"median {micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
-    return printable(f"{record.model.name} on {record.board}: {error}, {figures}")
+    # Short enough for a line of 80 with the longest board name.
+    figures = f"{micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
+    return printable(f"{record.model.name} on {record.board}: max|e| {small(cross.max_abs)}, {figures}")
 
 
 def console_block(lines: Sequence[str], *, most: int = _CONSOLE_LINES) -> Text:
@@ -102,6 +102,8 @@ def _identity(record: RunRecord) -> RenderableType:
     target, model = record.target, record.model
     state = "flashed now" if target.flashed else "already on the board"
     clock = f", {target.cpu_hz / 1e6:g} MHz" if target.cpu_hz else ""
+    if clock and target.kind == "emulated":
+        clock += " in the emulation"
     started = f"{target.port}, last reset: {target.reset_reason.lower().replace('_', ' ')}"
     rows = [
         ("Board", f"{record.board}: {target.title}"),
@@ -150,7 +152,7 @@ def _worst(record: RunRecord) -> RenderableType:
         return Text("Worst vectors: none known", style=FAINT)
     table = figures_table("Worst vectors", ["|e|", "board", "Keras", "input"])
     for worst in record.worst[:5]:
-        cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=2)]
+        cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=3, digits=4)]
         table.add_row(Text(f"#{worst.index}"), *(Text(cell) for cell in cells))
     return table
 
@@ -161,8 +163,8 @@ def _latency(record: RunRecord) -> RenderableType:
     _distribution(table, "us", latency.us, micros)
     if latency.cycles is not None:
         _distribution(table, "cycles", latency.cycles, count)
-    simulated = "; instructions counted by the emulator, not silicon time" if record.target.kind == "emulated" else ""
-    remark = f"device time around invoke alone, first {latency.warmup} left out{simulated}"
+    emulated = "; what an emulator counts, not silicon" if record.target.kind == "emulated" else ""
+    remark = f"time around invoke alone, {latency.warmup} warm-ups left out{emulated}"
     return Group(table, note(remark))
 
 
@@ -191,9 +193,10 @@ def _memory(record: RunRecord) -> RenderableType:
 def _link(record: RunRecord) -> RenderableType:
     link = record.link
     text = Text("Link     ", style=LABEL)
-    rate = f"{small(link.vectors_per_s)} vectors/s, {size(link.bytes_on_wire)} on the wire in {link.wall_s:.2f} s"
+    rate = f"{small(link.vectors_per_s)} vectors/s, {size(link.bytes_on_wire)} on the wire in {small(link.wall_s)} s"
     text.append(f"{rate}, {count(link.frames)} frames", style="not bold")
-    if link.baud:
+    # The pty of an emulated board has no speed.
+    if record.target.kind == "real":
         text.append(f" at {link.baud} baud", style="not bold")
     lost = [
         (link.resent_frames, "sent again"),
