@@ -175,7 +175,8 @@ def _with_fixed_shapes(keras: Any, model: Any, shapes: Mapping[str, tuple[int, .
 
 def _reason(error: Exception) -> str:
     """An exception as one printable line."""
-    text = " ".join(f"{error}".split()) or type(error).__name__
+    # Keras wraps what went wrong in the whole configuration of the layer it went wrong in.
+    text = " ".join(f"{error}".rpartition("Exception encountered:")[2].split()) or type(error).__name__
     text = "".join(c for c in text if c.isprintable())
     return text if len(text) <= REASON_CHARACTERS else text[: REASON_CHARACTERS - 3] + "..."
 
