@@ -12,7 +12,7 @@ from harness.protocol.tlv import MessageError, item, iterate, pack, text_of, unp
 BUILD_ID_BYTES = 16
 SHA256_BYTES = 32
 MAX_DIMS = 8
-MIN_FRAME_BYTES = 64  # header, crc and the shortest useful body; also what a HELLO needs
+MIN_FRAME_BYTES = 128  # the firmware asks as much of a build: INFO must fit
 
 _DTYPES = {
     DType.FLOAT32: ("float32", 4),
