@@ -1,8 +1,8 @@
 """ModelGraph -> .tflite, written directly, without tensorflow's converter.
 
-Keras 3 through TFLiteConverter makes a WHILE loop that TensorFlow Lite for Microcontrollers runs without an error and
-gets wrong (https://github.com/tensorflow/tflite-micro/issues/3674). Here each LSTM layer becomes one
-UNIDIRECTIONAL_SEQUENCE_LSTM with static shapes and batch 1, which it runs right.
+Keras 3 through TFLiteConverter makes a WHILE loop. TensorFlow Lite for Microcontrollers runs it without an error and,
+where a tensor in it changes its shape, wrong (https://github.com/tensorflow/tflite-micro/issues/3674). Here each LSTM
+layer becomes one UNIDIRECTIONAL_SEQUENCE_LSTM with static shapes and batch 1, which it runs right.
 
 int8: activations asymmetric, weights symmetric per tensor, biases int32, cell state int16 with a power-of-two scale
 (https://www.tensorflow.org/lite/performance/quantization_spec).

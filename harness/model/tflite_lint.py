@@ -139,9 +139,9 @@ RULES = (
         "while-loop",
         "error",
         _loops,
-        "{library} runs the loop that Keras 3 makes of a recurrent layer without an error and answers wrong "
-        "(SLICE with a dynamic shape), or never returns; full TensorFlow Lite is right, so comparing with that "
-        "shows nothing",
+        "as soon as a tensor in the loop changes its shape (stacked layers, return_sequences), {library} runs the loop "
+        "that Keras 3 makes of a recurrent layer without an error and answers wrong; full TensorFlow Lite is right, so "
+        "a comparison with that shows nothing",
         _CONVERT,
         _SLICE_BUG,
     ),
