@@ -21,7 +21,7 @@ static void put(uint8_t c) {
 }
 
 int main(void) {
-  const char *greeting = "hello\n";
+  const char* greeting = "hello\n";
   uint8_t cause = MCUSR, sleeps = 0;
   MCUSR = 0;
   wdt_disable();

@@ -1,7 +1,7 @@
 /* The test program for QEMU's netduinoplus2: greets, then echoes. 'R' resets the chip by itself. */
 #include <stdint.h>
 
-#define REG(address) (*(volatile uint32_t *)(address))
+#define REG(address) (*(volatile uint32_t*)(address))
 #define USART1_SR REG(0x40011000)
 #define USART1_DR REG(0x40011004)
 #define USART1_CR1 REG(0x4001100C)
@@ -17,7 +17,7 @@ static void put(char c) {
 }
 
 void start(void) {
-  const char *greeting = "hello\n";
+  const char* greeting = "hello\n";
   USART1_CR1 = 0x200C; /* UE, TE, RE */
   while (*greeting) put(*greeting++);
   for (;;) {

@@ -6,7 +6,7 @@
  * board. Simulated time runs as fast as the computer allows while there is something to do, and no faster than real time once the program
  * is idle. SIGUSR1 presses the reset button: RAM keeps its content, MCUSR says EXTRF. Ends at end of file on standard input.
  *
- * Built by the harness (harness/boards/simavr_runner.py): cc -O2 simavr_runner.c -lsimavr -lelf
+ * Built by the harness (harness/boards/simavr_runner.py) on first use: cc -O2 simavr_runner.c -lsimavr -lelf
  */
 #define _GNU_SOURCE
 #include <errno.h>
