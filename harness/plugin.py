@@ -125,10 +125,13 @@ def _board_fixture(ids: Sequence[str]) -> ModuleType:
         if found.kind == "real":
             # Before anything is built: a build for a board that isn't there helps nobody.
             config = request.config
+            why = None
             try:
                 find_port(found, port=config.getoption("--port"), serial_number=config.getoption("--serial-number"))
             except PortNotFoundError as error:
-                _absent(config, _one_line(error))
+                why = _one_line(error)
+            if why:
+                _absent(config, why)
         return found
 
     # pytest looks for fixtures in modules and classes, and wants session fixtures in modules.
@@ -194,10 +197,13 @@ def target(
     from harness.workflow.connect import connect
     from harness.workflow.progress import Silent
 
+    opened, why = None, ""
     try:
         opened = open_target(board, port=_hil_options.port, serial_number=_hil_options.serial_number)
     except PortNotFoundError as error:
-        _absent(request.config, _one_line(error))
+        why = _one_line(error)
+    if opened is None:
+        _absent(request.config, why)
     with opened as held:
         connect(held, _hil_prepared.image, _hil_options.flash, Silent()).session.close()
         yield held
