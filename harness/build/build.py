@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from harness.resources import firmware_dir
 _OPTION_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _OPTION_VALUE = re.compile(r"[A-Za-z0-9_.+-]*")
 _STACK_MIN_BYTES = 512
+_DOES_NOT_FIT = re.compile(r"overflowed|will not fit|not within region|exceeds")
 
 
 def build_firmware(
@@ -69,7 +71,10 @@ def build_firmware(
     from harness.build.elf import read_sections
 
     recipe = _recipe(board, packed, arena, capacity, chosen, build_id)
-    with compiled(board, recipe, toolchain, firmware, on_line=on_line) as (folder, output):
+    with (
+        _named_by_size(board, capacity),
+        compiled(board, recipe, toolchain, firmware, on_line=on_line) as (folder, output),
+    ):
         image = FirmwareImage(
             board=board.id,
             engine=packed.engine,
@@ -125,6 +130,23 @@ def _check_fit(board: Board, image: FirmwareImage) -> None:
             board=board.id,
             hint="use a smaller arena",
         )
+
+
+@contextlib.contextmanager
+def _named_by_size(board: Board, capacity_bytes: int) -> Iterator[None]:
+    """Says a linker's "section will not fit" in the board's numbers."""
+    try:
+        yield
+    except BuildError as error:
+        if not board.ram_bytes or not _DOES_NOT_FIT.search(error.what):
+            raise
+        raise BuildError(
+            f"the image does not fit the board: {board.flash_bytes} bytes of flash, {board.ram_bytes} bytes of RAM, "
+            f"{capacity_bytes} of them for the arena\n  {error.what}",
+            board=board.id,
+            hint="use a smaller arena or model",
+            console=error.console,
+        ) from error
 
 
 def _recipe(

@@ -48,16 +48,18 @@ def compiled(
     key = hashlib.sha256(f"{firmware}\n{toolchain}".encode()).hexdigest()[:12]
     with workspace(f"{environment}-{key}", recipe.headers) as work:
         # One per line: PlatformIO splits a list at line ends.
-        flags = [shlex.quote(f"-I{work / 'generated'}")]
+        flags = [shlex.quote(f"-I{work.generated}")]
         flags += [shlex.quote(f"-D{name}={value}") for name, value in sorted(recipe.options.items())]
         output = run_platformio(
             board,
             firmware,
             ["run", "-e", environment, *targets],
-            workspace=work,
+            workspace=work.path,
             environment={"PLATFORMIO_BUILD_FLAGS": "\n".join(flags), "HIL_ENGINE": recipe.engine},
             timeout_s=_LOCAL_TIMEOUT_S if board.kind == "emulated" else _REAL_TIMEOUT_S,
             on_line=on_line,
             error=error,
         )
-        yield work / "build" / environment, output
+        work.settle()
+        output.check(error)
+        yield work.path / "build" / environment, output

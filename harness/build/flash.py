@@ -47,7 +47,7 @@ def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine |
         staged = Path(temporary) / "build" / board.platformio_env / "firmware.elf"
         staged.parent.mkdir(parents=True)
         staged.symlink_to(image.elf)
-        run_platformio(
+        output = run_platformio(
             board,
             firmware_dir(),
             [
@@ -60,6 +60,7 @@ def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine |
             on_line=on_line,
             error=FlashError,
         )
+    output.check(FlashError)
 
 
 def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build.offline_kit import core_dir_for
-from harness.errors import BuildError
+from harness.errors import BuildError, FlashError
 
 OnLine = Callable[[str], None]
 
@@ -24,10 +24,12 @@ _TERMINATE_GRACE_S = 2.0
 _READ_BYTES = 65536
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
-    r"\b(?:fatal )?error\b ?:|undefined reference|multiple definition|overflowed by|will not fit|ld returned"
+    r"\b(?:fatal )?error\b ?:|undefined reference|multiple definition|overflowed|will not fit|not within region"
     r"|No such file or directory|: not found|^\*\*\* \[|^Error\b|Exception: ",
     re.IGNORECASE,
 )
+# "/usr/lib/gcc/arm-none-eabi/.../bin/ld: " says nothing to the reader.
+_TOOL = re.compile(r"^/\S*/(?:ld|ld\.bfd|collect2|cc1plus): ")
 _NO_REGISTRY = re.compile(
     r"HTTPClientError|InternetConnectionError|UnknownPackageError|Could not find the package|ConnectionError"
 )
@@ -36,14 +38,28 @@ _ERROR_LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class PioOutput:
-    """Lines that PlatformIO printed, stdout and stderr as they came, without terminal escapes."""
+    """What a PlatformIO process left.
 
+    Attributes:
+        board: the board it worked for.
+        code: exit code.
+        lines: what it printed, stdout and stderr as they came; without terminal escapes, and without the workspace's
+            path before file names.
+    """
+
+    board: Board
+    code: int
     lines: tuple[str, ...]
 
     @property
     def warnings(self) -> str:
         """Compiler warnings, one a line."""
         return "\n".join(line for line in self.lines if re.search(r"\bwarning:", line, re.IGNORECASE))
+
+    def check(self, error: type[BuildError] = BuildError) -> None:
+        """Raises `error` if PlatformIO failed, with the first lines that say why."""
+        if self.code != 0:
+            raise _failure(error, self)
 
 
 def run_platformio(
@@ -67,10 +83,10 @@ def run_platformio(
         environment: further variables of the process.
         timeout_s: the process and all its children are ended after that long.
         on_line: called with each line as it comes.
-        error: what a failure raises.
+        error: what running out of time raises.
 
     Raises:
-        BuildError: PlatformIO failed, with the first lines that say why, or it did not end in time.
+        BuildError: it did not end in time. A failure of its own is for `PioOutput.check`.
     """
     lines: list[str] = []
     process = subprocess.Popen(
@@ -86,7 +102,7 @@ def run_platformio(
     assert process.stdout is not None
     code: int | None = None
     try:
-        if _collect(process, lines, time.monotonic() + timeout_s, on_line):
+        if _collect(process, f"{workspace}/", lines, time.monotonic() + timeout_s, on_line):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(_TERMINATE_GRACE_S)
     finally:
@@ -100,9 +116,7 @@ def run_platformio(
             hint="run it again: a first build for a real board downloads its compiler",
             console=tuple(lines[-20:]),
         )
-    if code != 0:
-        raise _failure(error, board, code, lines)
-    return PioOutput(tuple(lines))
+    return PioOutput(board, code, tuple(lines))
 
 
 def _environment(board: Board, workspace: Path, further: Mapping[str, str]) -> dict[str, str]:
@@ -126,7 +140,9 @@ def _environment(board: Board, workspace: Path, further: Mapping[str, str]) -> d
     }
 
 
-def _collect(process: subprocess.Popen[bytes], lines: list[str], deadline: float, on_line: OnLine | None) -> bool:
+def _collect(
+    process: subprocess.Popen[bytes], drop: str, lines: list[str], deadline: float, on_line: OnLine | None
+) -> bool:
     """Read lines until the output ends (True) or the deadline passes (False)."""
     assert process.stdout is not None
     descriptor = process.stdout.fileno()
@@ -144,7 +160,7 @@ def _collect(process: subprocess.Popen[bytes], lines: list[str], deadline: float
             if not chunk and rest:
                 whole, rest = [rest], b""
             for raw in whole:
-                line = _ESCAPE.sub("", raw.decode("utf-8", "replace")).rstrip()
+                line = _ESCAPE.sub("", raw.decode("utf-8", "replace")).replace(drop, "").rstrip()
                 lines.append(line)
                 if on_line is not None:
                     on_line(line)
@@ -167,7 +183,8 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _failure(error: type[BuildError], board: Board, code: int, lines: list[str]) -> BuildError:
+def _failure(error: type[BuildError], output: PioOutput) -> BuildError:
+    board, lines = output.board, output.lines
     unreachable = [line for line in lines if _NO_REGISTRY.search(line)]
     if board.kind == "real" and unreachable:
         return error(
@@ -176,9 +193,13 @@ def _failure(error: type[BuildError], board: Board, code: int, lines: list[str])
             hint="once, with a network, in the firmware folder: "
             f"`python -m platformio pkg install -e {board.platformio_env}`; "
             "its core directory (PLATFORMIO_CORE_DIR) can then be copied to a computer without one",
-            console=tuple(lines[-20:]),
+            console=lines[-20:],
         )
     # One message may come twice: as the compiler's own, and as PlatformIO's summary of the exit code.
-    causes = list(dict.fromkeys(line.strip() for line in lines if _ERROR.search(line)))[:_ERROR_LINES]
-    what = "\n  ".join(["the build failed", *causes]) if causes else f"PlatformIO ended with exit code {code}"
-    return error(what, board=board.id, console=tuple(lines[-20:]))
+    causes = dict.fromkeys(_TOOL.sub("", line.strip()) for line in lines if _ERROR.search(line))
+    told = list(causes)[:_ERROR_LINES] or [f"PlatformIO ended with exit code {output.code}"]
+    return error(
+        "\n  ".join(["flashing failed" if issubclass(error, FlashError) else "the build failed", *told]),
+        board=board.id,
+        console=lines[-20:],
+    )

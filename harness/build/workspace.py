@@ -7,35 +7,57 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.resources import cache_dir
 
-_UNFINISHED = "unfinished"
+_UNSETTLED = "unsettled"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A directory for one build, held by this process."""
+
+    path: Path
+
+    @property
+    def generated(self) -> Path:
+        """Folder of the generated headers."""
+        return self.path / "generated"
+
+    def settle(self) -> None:
+        """The build system has ended by itself: what it left may be built upon."""
+        (self.path / _UNSETTLED).unlink()
+
+    @property
+    def settled(self) -> bool:
+        """Whether `settle` was called."""
+        return not (self.path / _UNSETTLED).exists()
 
 
 @contextlib.contextmanager
-def workspace(name: str, headers: Mapping[str, str]) -> Iterator[Path]:
-    """A directory that this process alone has, for as long as the block lasts, holding `headers` in `generated/`.
+def workspace(name: str, headers: Mapping[str, str]) -> Iterator[Workspace]:
+    """A directory that this process alone has, for as long as the block lasts, holding `headers`.
 
-    The first of `<name>-0`, `<name>-1`, ... that no other process has. After an error, an interrupt or a kill it is
-    emptied: what a half-finished build leaves looks finished to the build system.
+    The first of `<name>-0`, `<name>-1`, ... that no other process has. It is emptied after a build that was
+    interrupted, killed or cut off at its deadline: what that leaves looks finished to the build system.
     """
     parent = cache_dir() / "work"
     parent.mkdir(parents=True, exist_ok=True)
     folder, lock = _take(parent, name)
+    work = Workspace(folder)
     try:
-        if (folder / _UNFINISHED).exists():
+        if not work.settled:
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        (folder / _UNFINISHED).touch()
+        (folder / _UNSETTLED).touch()
         try:
-            _write_headers(folder / "generated", headers)
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        (folder / _UNFINISHED).unlink()
+            _write_headers(work.generated, headers)
+            yield work
+        finally:
+            if not work.settled:
+                shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)
 

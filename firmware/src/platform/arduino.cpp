@@ -48,6 +48,9 @@ uint8_t reset_reason = HIL_RESET_UNKNOWN;
 
 #if defined(ARDUINO_ARCH_AVR)
 
+/* The core's ring holds one byte less than its size. */
+static_assert(SERIAL_RX_BUFFER_SIZE > HIL_RX_RING_BYTES, "SERIAL_RX_BUFFER_SIZE (platformio.ini) must be more than HIL_RX_RING_BYTES");
+
 extern "C" {
 extern uint8_t __heap_start; /* end of static memory, from the linker */
 uint8_t hil_mcusr __attribute__((section(".noinit")));
