@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -36,7 +36,7 @@ def watch(*, quiet: bool = False, verbose: bool = False) -> Iterator[Progress]:
         SpinnerColumn(),
         TextColumn("{task.description:<7}", markup=False),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        _Steps(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[last]}", markup=False, style="bright_black"),
         console=console,
@@ -47,6 +47,14 @@ def watch(*, quiet: bool = False, verbose: bool = False) -> Iterator[Progress]:
         live = Live(bars, console, verbose=verbose)
         yield live
         live.finish()
+
+
+class _Steps(MofNCompleteColumn):
+    """Steps done of all; nothing for a build or flash, whose number of steps nobody knows."""
+
+    def render(self, task: Task) -> Text:
+        """See rich."""
+        return super().render(task) if task.total is not None else Text()
 
 
 class Plain:

@@ -51,13 +51,13 @@ def figures_table(title: str, heads: Sequence[str]) -> Table:
     return table
 
 
-def usage_row(table: Table, name: str, used: int, limit: int) -> None:
-    """Adds what is used of `limit`, with a bar; a limit of 0 means there is none."""
+def usage_row(table: Table, name: str, used: int, limit: int, *, exact: bool = False) -> None:
+    """Adds what is used of `limit` with a bar. A limit of 0: there is none; `exact`: it is meant to be used up."""
     fraction = share(used, limit)
     if fraction is None:
         table.add_row(name, size(used), ABSENT, "", "")
         return
-    colour = "green" if fraction < 0.75 else "yellow" if fraction <= 1 else "red"
+    colour = "red" if fraction > 1 else "yellow" if fraction >= 0.75 and not exact else "green"
     table.add_row(name, size(used), size(limit), _percentage(fraction), _bar(fraction, colour))
 
 

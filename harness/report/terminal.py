@@ -175,7 +175,7 @@ def _distribution(table: Table, name: str, d: Distribution, show: Callable[[floa
 def _memory(record: RunRecord) -> RenderableType:
     memory, arena = record.memory, record.memory.arena
     table = memory_table()
-    usage_row(table, "arena", arena.used_bytes, arena.size_bytes)
+    usage_row(table, "arena", arena.used_bytes, arena.size_bytes, exact=True)
     usage_row(table, "flash", memory.flash_bytes, memory.flash_limit_bytes)
     section_rows(table, [s for s in memory.sections if s.in_flash], memory.flash_limit_bytes)
     usage_row(table, "RAM, static", memory.ram_bytes, memory.ram_limit_bytes)

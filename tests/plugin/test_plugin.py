@@ -21,7 +21,10 @@ USES_BOARD = """
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+    # Without plugins that take most of the start.
+    return pytester.runpytest_inprocess(
+        *("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"), *arguments
+    )
 
 
 def test_plugin_imports_nothing_heavy() -> None:
