@@ -91,7 +91,7 @@ def _vectors(model: TfliteModel, inputs: Sequence[FloatArray]) -> tuple[bytes, i
         if int(np.prod(array.shape[1:])) != int(np.prod(spec.shape)):
             raise UsageError(f"vectors of shape {array.shape[1:]}, input {tensor.name!r} needs {spec.shape}")
         stored = quantise(array, spec)
-        columns.append(stored.reshape(len(stored), -1).view(np.uint8))
+        columns.append(stored.reshape(len(stored), int(np.prod(spec.shape))).view(np.uint8))
     return np.concatenate(columns, axis=1).tobytes(), counts.pop()
 
 

@@ -1,7 +1,7 @@
-"""Makes fixtures/while_lstm.*: what TFLiteConverter makes of a stacked Keras 3 LSTM by default, and what it should compute.
+"""Makes fixtures/while_lstm.*: what TFLiteConverter makes of a stacked Keras 3 LSTM by default, and what is right.
 
-Run by hand where TensorFlow is installed: `python -m tests.tflite.make_while_fixture`. The weights are written down, not
-trained, so the same versions make the same file.
+Run by hand where TensorFlow is installed: `python -m tests.tflite.make_while_fixture`. The weights are drawn from a
+seed, not trained, so the same versions make the same file.
 """
 
 from __future__ import annotations
