@@ -1,8 +1,14 @@
+#include "rnn_hot.h"
+
 #include "rnn_math.h"
 
 #include <string.h>
 
+#if HIL_RNN_FAST_MATH
+#include "rnn_fast_table.h"
+#endif
 #include "rnn_format.h"
+#include "rnn_matvec.h"
 
 namespace hil {
 namespace rnn {
@@ -27,6 +33,8 @@ enum : uint32_t {
   kBits87 = 0x42AE0000u,       /* 87.0f: e^-87 and e^87 are still normal */
   kBitsTanhNear = 0x3F0CCCCDu, /* 0.55f */
   kBitsTanhOne = 0x41102CB3u,  /* 9.0109f: from here on tanh rounds to 1 */
+  kBits8 = 0x41000000u,        /* 8.0f */
+  kBitsOne = 0x3F800000u,
   kBitsInfinity = 0x7F800000u
 };
 
@@ -36,43 +44,80 @@ const float kLn2Hi = 0.693359375f; /* few bits: its product with |n| <= 150 is e
 const float kLn2Lo = -2.12194440e-4f;
 
 /* e^y = 2^n * m for |y| <= 104: returns m in [0.70, 1.42], and n in the low bits of *n (to be shifted up by 23).
- * m = 1 + r + r^2 Q(r); Q is a minimax fit over |r| <= ln2 / 2: relative error 2^-28 (exact), 5.4e-6 (fast). */
+ * m = 1 + r + r^2 Q(r); Q is a minimax fit over |r| <= ln2 / 2 with a relative error of 2^-28. */
 inline float exp_split(float y, uint32_t* n) {
   const float t = fma32(y, kLog2e, kRound);
   const float k = t - kRound;
-  float r = fma32(k, -kLn2Hi, y);
-  *n = bits_of(t);
-#if HIL_RNN_FAST_MATH
-  r = fma32(k, -kLn2Lo, r);
-  const float r2 = r * r;
-  const float q = fma32(r2, 0.0412762314081192f, fma32(r, 0.1675386130809784f, 0.5000515580177307f));
-#else
-  r = fma32(k, -kLn2Lo, r);
+  const float r = fma32(k, -kLn2Lo, fma32(k, -kLn2Hi, y));
   const float r2 = r * r;
   const float high = fma32(r2, 0.0013814320554956794f, fma32(r, 0.008368851616978645f, 0.041668400168418884f));
   const float q = fma32(r2, high, fma32(r, 0.1666651964187622f, 0.4999999403953552f));
-#endif
+  *n = bits_of(t);
   return fma32(r2, q, r) + 1.0f;
 }
 
 inline float scale(float m, uint32_t n) { return float_of(bits_of(m) + (n << 23)); }
 
 /* e^x for x in [-104, -87], where the result is not normal any more: scaled down in a multiplication of its own. */
-float exp_subnormal(float x) {
+HIL_RNN_COLD float exp_subnormal(float x) {
   uint32_t n;
   const float m = exp_split(x, &n);
   return scale(m, n + 64) * 5.421010862427522e-20f; /* 2^-64 */
 }
 
+#if !HIL_RNN_FAST_MATH
 /* |x| > 87, infinite or NaN. */
-float sigmoid_far(float x) {
+HIL_RNN_COLD float sigmoid_far(float x) {
   if (x != x) return x;
   if (x > 0) return 1.0f;
   return x < -104.0f ? 0.0f : exp_subnormal(x);
 }
+#endif
+
+/* x is so large that tanh rounds to +-1, or NaN. */
+HIL_RNN_COLD float tanh_far(float x, uint32_t bits) {
+  return (bits & ~kSignBit) > kBitsInfinity ? x : float_of(kBitsOne | (bits & kSignBit));
+}
+
+#if HIL_RNN_FAST_MATH
+
+struct Piece {
+  float a, b, c, d;
+};
+
+inline Piece load_piece(const float* from) {
+#if HIL_RNN_MATVEC_ARM
+  /* One vldm instead of four vldr. */
+  register float a __asm__("s12");
+  register float b __asm__("s13");
+  register float c __asm__("s14");
+  register float d __asm__("s15");
+  __asm__("vldmia %4, {s12-s15}" : "=t"(a), "=t"(b), "=t"(c), "=t"(d) : "r"(from), "m"(*reinterpret_cast<const float(*)[4]>(from)));
+  const Piece piece = {a, b, c, d};
+#else
+  const Piece piece = {flash_float(from), flash_float(from + 1), flash_float(from + 2), flash_float(from + 3)};
+#endif
+  return piece;
+}
+
+/* Adding 1.5 * 2^20 rounds to a multiple of 1/8; the 8 more make the lowest byte of the sum the number of the piece. */
+const float kRoundToEighth = 1572864.0f + float(kTanhPieces) / 8;
+
+inline float tanh_one(float x) {
+  const uint32_t bits = bits_of(x);
+  if (HIL_RNN_RARELY((bits & ~kSignBit) >= kBits8)) return tanh_far(x, bits);
+  const float t = x + kRoundToEighth;
+  const float f = x - (t - kRoundToEighth);
+  const Piece piece = load_piece(kTanhTable + 4 * uint8_t(bits_of(t)));
+  return fma32(fma32(fma32(piece.d, f, piece.c), f, piece.b), f, piece.a);
+}
+
+inline float sigmoid_one(float x) { return fma32(0.5f, tanh_one(0.5f * x), 0.5f); }
+
+#else
 
 inline float sigmoid_one(float x) {
-  if ((bits_of(x) & ~kSignBit) > kBits87) return sigmoid_far(x);
+  if (HIL_RNN_RARELY((bits_of(x) & ~kSignBit) > kBits87)) return sigmoid_far(x);
   uint32_t n;
   const float m = exp_split(-x, &n);
   return 1.0f / (1.0f + scale(m, n));
@@ -81,12 +126,7 @@ inline float sigmoid_one(float x) {
 inline float tanh_one(float x) {
   const uint32_t bits = bits_of(x);
   const uint32_t magnitude = bits & ~kSignBit;
-  if (magnitude >= kBitsTanhOne) return magnitude > kBitsInfinity ? x : float_of(0x3F800000u | (bits & kSignBit));
-  uint32_t n;
-#if HIL_RNN_FAST_MATH
-  const float m = exp_split(x + x, &n);
-  return 1.0f - 2.0f / (1.0f + scale(m, n));
-#else
+  if (HIL_RNN_RARELY(magnitude >= kBitsTanhOne)) return tanh_far(x, bits);
   if (magnitude < kBitsTanhNear) { /* x + x^3 P(x^2); the way below would cancel */
     const float x2 = x * x;
     const float high = fma32(x2, 0.01643756590783596f, -0.052671805024147034f);
@@ -94,11 +134,13 @@ inline float tanh_one(float x) {
     return fma32(x * x2, p, x);
   }
   /* |tanh x| = 1 - 2 / (1 + e^2|x|): of the two signs the one whose quotient, and so its error, is small. */
+  uint32_t n;
   const float y = float_of(magnitude);
   const float m = exp_split(y + y, &n);
   return float_of(bits_of(1.0f - 2.0f / (1.0f + scale(m, n))) | (bits & kSignBit));
-#endif
 }
+
+#endif
 
 void softmax(float* v, uint16_t n) {
   float top = v[0];
@@ -134,6 +176,7 @@ float exp(float x) {
 }
 
 void activate(uint8_t kind, float* v, uint16_t n) {
+  if (n == 0) return;
   float* const end = v + n;
   switch (kind) {
     case kRelu:
@@ -142,10 +185,12 @@ void activate(uint8_t kind, float* v, uint16_t n) {
       }
       break;
     case kTanh:
-      for (; v != end; ++v) *v = tanh_one(*v);
+      do *v = tanh_one(*v);
+      while (++v != end);
       break;
     case kSigmoid:
-      for (; v != end; ++v) *v = sigmoid_one(*v);
+      do *v = sigmoid_one(*v);
+      while (++v != end);
       break;
     case kHardSigmoid: /* Keras 3: relu6(x + 3) / 6 */
       for (; v != end; ++v) {

@@ -1,4 +1,6 @@
 /* The portable kernels. */
+#include "rnn_hot.h"
+
 #include "rnn_matvec.h"
 
 #if !HIL_RNN_MATVEC_ARM

@@ -1,4 +1,6 @@
 /* LSTM as Keras computes it: [i f c o] = W x + U h + b; c = f*c + i*act(c~); h = o*act(c). */
+#include "rnn_hot.h"
+
 #include <string.h>
 
 #include "rnn_math.h"
@@ -47,18 +49,21 @@ void lstm_run(const Model& model, uint32_t at) {
 
     activate(r.recurrent_activation, zi, uint16_t(3 * padded));
     activate(r.activation, zc, padded);
+    HIL_RNN_UNROLL(4)
     for (uint16_t j = 0; j < units; ++j) {
       const float v = fma32(zf[j], c[j], zi[j] * zc[j]);
       c[j] = v;
       zc[j] = v;
     }
     activate(r.activation, zc, padded);
-    for (uint16_t j = 0; j < units; ++j) h[j] = zo[j] * zc[j];
-
-    if (r.op.flags & kReturnSequences) {
-      memcpy(dst, h, units * sizeof(float));
-      dst += units;
+    float* const row = (r.op.flags & kReturnSequences) ? dst : h;
+    HIL_RNN_UNROLL(4)
+    for (uint16_t j = 0; j < units; ++j) {
+      const float v = zo[j] * zc[j];
+      h[j] = v;
+      row[j] = v;
     }
+    dst = (r.op.flags & kReturnSequences) ? dst + units : dst;
   }
   if (!(r.op.flags & kReturnSequences) && dst != h) memcpy(dst, h, units * sizeof(float));
 }
