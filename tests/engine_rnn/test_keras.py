@@ -31,7 +31,13 @@ from harness.model.keras_graph import describe
 
 keras.utils.set_random_seed(7)
 models = {
-    "tutorial": [L.Input((3, 1)), L.LSTM(12, return_sequences=True), L.LSTM(12), L.Dense(32, activation="relu"), L.Dense(1)],
+    "tutorial": [
+        L.Input((3, 1)),
+        L.LSTM(12, return_sequences=True),
+        L.LSTM(12),
+        L.Dense(32, activation="relu"),
+        L.Dense(1),
+    ],
     "settings": [
         L.Input((5, 4)),
         L.LSTM(7, return_sequences=True, use_bias=False, unroll=True, dropout=0.2, recurrent_dropout=0.1),
@@ -61,8 +67,10 @@ for name, parts in models.items():
     x = np.random.normal(0, 1.5, (8, *shape)).astype(np.float32)
     layers, outputs = describe(model, {"x": shape})
     arrays = {f"{i}/{k}": w for i, layer in enumerate(layers) for k, w in layer.weights.items()}
-    np.savez(os.path.join(sys.argv[1], f"{name}.npz"), vectors=x, golden=model.predict(x, verbose=0, batch_size=8), **arrays)
-    out[name] = {"shape": shape, "outputs": outputs, "layers": [[l.name, l.kind, dict(l.config), l.inputs, l.output_shape] for l in layers]}
+    golden = model.predict(x, verbose=0, batch_size=8)
+    np.savez(os.path.join(sys.argv[1], f"{name}.npz"), vectors=x, golden=golden, **arrays)
+    described = [[layer.name, layer.kind, dict(layer.config), layer.inputs, layer.output_shape] for layer in layers]
+    out[name] = {"shape": shape, "outputs": outputs, "layers": described}
 with open(os.path.join(sys.argv[1], "models.json"), "w") as stream:
     json.dump(out, stream)
 """
