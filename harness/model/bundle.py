@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,11 @@ from harness.compare.metrics import Array, Task
 from harness.errors import UsageError
 from harness.model import bundle_toml
 from harness.model.bundle_toml import DEFAULT_TOLERANCE, Manifest
-from harness.model.golden import golden_for
+from harness.model.golden import golden_for, inputs_from_worker
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.keras_file import KerasFile, read_keras_file
 from harness.model.table import load_table
-from harness.model.vectors import load_labels, load_vectors
+from harness.model.vectors import load_labels, load_vectors, shape_text
 from harness.resources import models_dir
 
 
@@ -94,6 +95,8 @@ def load_bundle(
     if data is not None and (vectors is not None or labels is not None):
         raise UsageError("--data gives vectors and labels already; it can't go with --vectors or --labels")
     manifest, file = _find(name_or_path, task, allow_h5)
+    if not file.inputs:  # HDF5
+        file = dataclasses.replace(file, inputs=inputs_from_worker(manifest.model, file.sha256))
     if task is None:
         task = manifest.task
 
@@ -125,6 +128,8 @@ def load_bundle(
         on_note=on_note,
     )
     _check_finite(manifest.model, golden.outputs)
+    if truth is not None:
+        _check_labels(truth, golden.outputs, task)
     return Bundle(
         name=manifest.name,
         model_path=manifest.model,
@@ -164,11 +169,6 @@ def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[
             hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}, or the path of a .keras file",
         )
     file = read_keras_file(path, allow_h5=allow_h5)
-    if not file.inputs:
-        raise UsageError(
-            f"{path}: the input shapes of an HDF5 model can't be read without running it",
-            hint="keras.saving.load_model(...).save('model.keras') where you trust the file",
-        )
     guess: Task = "classification" if file.output_activation == "softmax" else "regression"
     return (
         Manifest(
@@ -198,6 +198,22 @@ def _from_table(manifest: Manifest, file: KerasFile, data: Path) -> tuple[dict[s
             raise UsageError(f"{data}, column {manifest.data.label!r}: class labels must be whole numbers >= 0")
         return {name: rows}, truth.astype(np.int64)
     return {name: rows}, truth
+
+
+def _check_labels(labels: Array, outputs: tuple[FloatArray, ...], task: Task) -> None:
+    """Before any board is touched: labels that don't fit the outputs."""
+    shapes = ", ".join(shape_text(output.shape[1:]) for output in outputs)
+    if task == "regression":
+        if labels.size != sum(output.size for output in outputs):
+            each = shape_text(labels.shape[1:])
+            raise UsageError(f"labels of shape {each} each don't fit the model's outputs of shape {shapes}")
+        return
+    classes = max(outputs[0].shape[-1], 2)  # one sigmoid output tells two classes apart
+    if len(outputs) > 1 or outputs[0].ndim != 2:
+        raise UsageError(f"one class label a vector doesn't fit the model's outputs of shape {shapes}")
+    if int(labels.max()) >= classes:
+        index = int(np.argmax(labels))
+        raise UsageError(f"label {index} is class {labels[index]}, but the model tells classes 0..{classes - 1} apart")
 
 
 def _check_finite(model: Path, outputs: tuple[FloatArray, ...]) -> None:

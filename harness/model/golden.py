@@ -24,6 +24,7 @@ from harness.errors import UsageError
 from harness.model import golden_file
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray
+from harness.model.keras_file import InputShape
 from harness.resources import cache_dir, write_atomic
 
 WORKER_TIMEOUT_S = 300.0
@@ -114,27 +115,48 @@ def golden_from_worker(
     Raises:
         UsageError: as `golden_for`.
     """
-    _check_keras()
     request = io.BytesIO()
     np.savez(request, **{f"input/{name}": array for name, array in inputs.items()})  # type: ignore[arg-type]
     options = {
-        "model": str(model.resolve()),
-        "model_sha256": model_sha256.hex(),
         "vectors_sha256": vectors_digest(inputs).hex(),
         "inputs": list(inputs),
         "stateful": stateful,
+    }
+    answer = _ask(model, model_sha256, options, request.getvalue(), timeout_s)
+    try:
+        return golden_file.decode(answer)
+    except ValueError as error:
+        raise UsageError(f"{model}: Keras' answer can't be read ({error})") from None
+
+
+def inputs_from_worker(
+    model: Path, model_sha256: bytes, *, timeout_s: float = WORKER_TIMEOUT_S
+) -> dict[str, InputShape]:
+    """Input name -> shape without the batch dimension, None for any length; of files `keras_file` can't read them from.
+
+    Raises:
+        UsageError: as `golden_for`.
+    """
+    answer = json.loads(_ask(model, model_sha256, {"inputs": None}, b"", timeout_s))
+    return {str(name): tuple(None if size is None else int(size) for size in shape) for name, shape in answer}
+
+
+def _ask(model: Path, model_sha256: bytes, options: Mapping[str, object], request: bytes, timeout_s: float) -> bytes:
+    """A worker's answer to one request."""
+    _check_keras()
+    whole = {
+        **options,
+        "model": str(model.resolve()),
+        "model_sha256": model_sha256.hex(),
         "memory_bytes": WORKER_MEMORY_BYTES,
         "cpu_s": int(4 * timeout_s) + 1,
         "parent": os.getpid(),
     }
-    command = [sys.executable, "-P", "-m", "harness.model.keras_worker", json.dumps(options)]
+    command = [sys.executable, "-P", "-m", "harness.model.keras_worker", json.dumps(whole)]
     with tempfile.TemporaryDirectory(prefix="hil-keras-") as folder:
-        code, out, err = _run(command, request.getvalue(), folder, timeout_s, model)
+        code, out, err = _run(command, request, folder, timeout_s, model)
     if code == 0:
-        try:
-            return golden_file.decode(out)
-        except ValueError as error:
-            raise UsageError(f"{model}: Keras' answer can't be read ({error})") from None
+        return out
     raise _refusal(model, code, out, err)
 
 

@@ -52,7 +52,7 @@ def read_keras_file(path: Path, *, allow_h5: bool = False) -> KerasFile:
         if not allow_h5:
             raise UsageError(
                 f"{path} is a legacy HDF5 model, which can run code when it is loaded",
-                hint="save it with model.save('model.keras'), or allow HDF5 if you made the file yourself",
+                hint="save it with model.save('model.keras'), or from Python use load_bundle(..., allow_h5=True)",
             )
         return KerasFile(digest, {})
     if path.suffix.lower() != ".keras":

@@ -1,7 +1,8 @@
 """The process that gives a model file to Keras: `python -m harness.model.keras_worker OPTIONS`, started by `golden`.
 
 stdin: npz with an array "input/<name>" for each input. stdout: a golden file and exit code 0, or a JSON object with
-"error" and "hint" and exit code 3. Anything else means it crashed or ran into a limit.
+"error" and "hint" and exit code 3. Anything else means it crashed or ran into a limit. Where OPTIONS names no inputs,
+the answer is the model's inputs as JSON: [[name, shape], ...].
 
 Each vector is computed by itself (batch size 1), as a board does it: a golden output then depends on its own vector
 alone, to the last bit, and not on what else was in the batch.
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> NoReturn:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        content, code = golden_file.encode(_golden(options, sys.stdin.buffer.read())), 0
+        content, code = _answer(options, sys.stdin.buffer.read()), 0
     except _RefusedError as refused:
         content, code = json.dumps({"error": refused.error, "hint": refused.hint}).encode(), EXIT_REFUSED
     with answer:
@@ -73,9 +74,7 @@ def _limit(memory_bytes: int, cpu_s: int, parent: int) -> None:
         resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def _golden(options: Mapping[str, Any], request: bytes) -> Golden:
-    with np.load(io.BytesIO(request), allow_pickle=False) as npz:
-        inputs = {name: np.asarray(npz[f"input/{name}"], np.float32) for name in options["inputs"]}
+def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     path = Path(options["model"])
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
@@ -88,6 +87,10 @@ def _golden(options: Mapping[str, Any], request: bytes) -> Golden:
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
     model = _load(keras, path)
+    if options["inputs"] is None:
+        return json.dumps([[tensor.name, tensor.shape[1:]] for tensor in model.inputs]).encode()
+    with np.load(io.BytesIO(request), allow_pickle=False) as npz:
+        inputs = {name: np.asarray(npz[f"input/{name}"], np.float32) for name in options["inputs"]}
     inputs = _in_model_order(model, inputs)
     shapes = {name: array.shape[1:] for name, array in inputs.items()}
     try:
@@ -108,7 +111,9 @@ def _golden(options: Mapping[str, Any], request: bytes) -> Golden:
         outputs=output_names,
         notes=(f"golden outputs by tensorflow {tf.__version__}, one vector at a time",),
     )
-    return Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"])
+    return golden_file.encode(
+        Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
+    )
 
 
 def _load(keras: Any, path: Path) -> Any:

@@ -64,6 +64,7 @@ def main(folder: Path) -> None:
     np.savez(folder / "two_expected.npz", classes=classes, cell=cell)
     any_length().save(folder / "any.keras")
     counter().save(folder / "counter.keras")
+    counter().save(folder / "counter.h5")
     keras.Sequential([keras.Input((3,)), Doubled()]).save(folder / "custom.keras")
     keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x + 1)]).save(folder / "lambda.keras")
 

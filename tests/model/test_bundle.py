@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.compare.metrics import Task
 from harness.errors import UsageError
 from harness.model import golden_file
 from harness.model.bundle import list_bundles, load_bundle
@@ -190,6 +191,21 @@ def test_labels_go_with_the_vectors_given(copy: Path, tmp_path: Path, no_worker:
     np.savez(tmp_path / "labels.npz", np.arange(63))
     with pytest.raises(UsageError, match="63 labels for 64 vectors"):
         load_bundle(copy, labels=tmp_path / "labels.npz")
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "reason"),
+    [
+        ("regression", np.zeros((64, 2)), r"labels of shape \(2,\) each don't fit the model's outputs of shape \(1,\)"),
+        ("classification", np.full(64, 2), r"label 0 is class 2, but the model tells classes 0\.\.1 apart"),
+    ],
+)
+def test_labels_that_do_not_fit_the_outputs_are_refused(
+    tmp_path: Path, no_worker: None, task: Task, labels: np.ndarray, reason: str
+) -> None:
+    np.save(tmp_path / "l.npy", labels)
+    with pytest.raises(UsageError, match=reason):
+        load_bundle("fuel_lstm", labels=tmp_path / "l.npy", task=task)
 
 
 def test_words_that_contradict_are_refused(tmp_path: Path) -> None:

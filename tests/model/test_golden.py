@@ -66,17 +66,23 @@ def test_free_lengths_become_those_of_the_vectors(keras_models: Path, tmp_path: 
     assert stack.weights["1/kernel"].shape == (2, 12)
 
 
-@pytest.mark.parametrize(("stateful", "sums"), [(False, [1, 2, 3]), (True, [1, 3, 6])])
-def test_state_is_kept_between_vectors_only_if_the_bundle_says_so(
-    keras_models: Path, tmp_path: Path, stateful: bool, sums: list[float]
-) -> None:
+def test_state_is_kept_between_vectors_if_the_bundle_says_so(keras_models: Path, tmp_path: Path) -> None:
     (tmp_path / "counter.keras").write_bytes((keras_models / "counter.keras").read_bytes())
     np.savez(tmp_path / "v.npz", np.array([1, 2, 3], np.float32).reshape(3, 1, 1))
     (tmp_path / "bundle.toml").write_text(
-        f'name = "counter"\ntask = "regression"\nstateful = {str(stateful).lower()}\n'
-        '[files]\nmodel = "counter.keras"\nvectors = "v.npz"\n'
+        'name = "counter"\ntask = "regression"\nstateful = true\n[files]\nmodel = "counter.keras"\nvectors = "v.npz"\n'
     )
-    assert load_bundle(tmp_path).golden[0][:, 0].tolist() == sums
+    assert load_bundle(tmp_path).golden[0][:, 0].tolist() == [1, 3, 6]
+
+
+def test_legacy_hdf5_is_taken_where_the_caller_says_so_and_state_is_cleared_between_vectors(
+    keras_models: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "v.npy", np.array([1, 2], np.float32).reshape(2, 1, 1))
+    with pytest.raises(UsageError, match="can run code"):
+        load_bundle(keras_models / "counter.h5", vectors=tmp_path / "v.npy")
+    bundle = load_bundle(keras_models / "counter.h5", vectors=tmp_path / "v.npy", allow_h5=True)
+    assert bundle.golden[0].tolist() == [[1], [2]]  # not [1], [3]: the layer is stateful, the bundle is not
 
 
 def test_a_golden_output_depends_on_its_own_vector_alone_to_the_last_bit() -> None:
