@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine
 from harness.build.store import Recipe
 from harness.build.toolchain import toolchain_version
+from harness.build.user_libraries import VARIABLE, content_digest, has_tflm, library_dirs
 from harness.errors import BuildError, UsageError
 from harness.model.packed import PackedModel
 from harness.resources import firmware_dir
 
 _OPTION_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _OPTION_VALUE = re.compile(r"[A-Za-z0-9_.+-]*")
+_ENGINE_LIBRARY = "hil_engine_"
 _STACK_MIN_BYTES = 512
 _DOES_NOT_FIT = re.compile(r"overflowed|will not fit|not within region|exceeds")
 
@@ -50,18 +52,27 @@ def build_firmware(
         on_line: called with each line PlatformIO prints; not at all when the build is in the cache.
 
     Raises:
-        UsageError: an option's name or value is not a plain word.
-        BuildError: a compiler is missing, the sources do not compile, or the image does not fit the board.
+        UsageError: an option's name or value is not a plain word, or HIL_LIB_EXTRA_DIRS is wrong.
+        BuildError: a compiler or the engine's library is missing, the sources do not compile, or the image does not fit
+            the board.
     """
     capacity = capacity_bytes if capacity_bytes is not None else max(board.arena_max_bytes, arena_bytes or 0)
     arena = arena_bytes if arena_bytes is not None else capacity
     chosen = _checked_options(options or {})
     _check_arena(board, arena, capacity)
 
+    libraries = library_dirs()
+    if packed.engine == "tflm" and board.kind == "emulated" and not has_tflm(libraries):
+        raise BuildError(
+            "engine tflm needs the library TensorFlow Lite for Microcontrollers, and the project brings none",
+            board=board.id,
+            hint=f"put one (tflite-micro, or an Arduino library of it) into a folder and set {VARIABLE} to that "
+            "folder; docs/boards.md says which are known to work. Without one: --engine rnn, or --board host-tflm",
+        )
     firmware = firmware_dir()
-    toolchain = toolchain_version(board, firmware)
+    toolchain = toolchain_version(board, firmware, engine=packed.engine)
     draft = _recipe(board, packed, arena, capacity, chosen, bytes(BUILD_ID_BYTES))
-    build_id = _build_id(board, draft, toolchain, firmware)
+    build_id = _build_id(board, draft, toolchain, firmware, libraries)
     found = store.load(build_id)
     if found is not None:
         return found[0]
@@ -156,12 +167,19 @@ def _recipe(
     return Recipe(engine=packed.engine, options=options, headers={**packed.sources, FILE_NAME: header})
 
 
-def _build_id(board: Board, recipe: Recipe, toolchain: str, firmware: Path) -> bytes:
+def _build_id(board: Board, recipe: Recipe, toolchain: str, firmware: Path, libraries: Sequence[Path]) -> bytes:
     """First 16 bytes of the SHA-256 of everything that decides the image's bytes."""
     digest = hashlib.sha256()
-    words = [board.platformio_env, toolchain, recipe.engine, dict(recipe.options), dict(sorted(recipe.headers.items()))]
+    words = [
+        board.environment(recipe.engine),
+        toolchain,
+        recipe.engine,
+        dict(recipe.options),
+        dict(sorted(recipe.headers.items())),
+        content_digest(libraries),
+    ]
     digest.update(json.dumps(words).encode())
-    for path in sorted(_sources(firmware)):
+    for path in sorted(_sources(firmware, recipe.engine)):
         data = path.read_bytes()
         # Lengths keep two files from passing for one.
         digest.update(f"\n{path.relative_to(firmware)} {len(data)}\n".encode())
@@ -169,10 +187,14 @@ def _build_id(board: Board, recipe: Recipe, toolchain: str, firmware: Path) -> b
     return digest.digest()[:BUILD_ID_BYTES]
 
 
-def _sources(firmware: Path) -> list[Path]:
-    # Hidden folders are an IDE's own; __pycache__ is made by whoever imports platform.py.
-    return [
-        path
-        for path in firmware.rglob("*")
-        if path.is_file() and not any(p.startswith(".") or p == "__pycache__" for p in path.relative_to(firmware).parts)
-    ]
+def _sources(firmware: Path, engine: str) -> list[Path]:
+    """Files of the project but those of other engines, hidden ones (an IDE's own) and Python's caches."""
+
+    def counts(path: Path) -> bool:
+        parts = path.relative_to(firmware).parts
+        if any(part.startswith(".") or part == "__pycache__" for part in parts):
+            return False
+        library = parts[1] if parts[0] == "lib" else ""
+        return not library.startswith(_ENGINE_LIBRARY) or library == _ENGINE_LIBRARY + engine
+
+    return [path for path in firmware.rglob("*") if path.is_file() and counts(path)]

@@ -11,11 +11,12 @@ from pathlib import Path
 from harness.boards.catalogue import Board
 from harness.build.pio import OnLine, PioOutput, run_platformio
 from harness.build.store import Recipe
+from harness.build.user_libraries import library_dirs
 from harness.build.workspace import workspace
 from harness.errors import BuildError
 
 _LOCAL_TIMEOUT_S = 300.0
-# A first build for a real board downloads some hundred megabytes.
+# A first build for a real board downloads some hundred megabytes; a library of the user's may be as large.
 _REAL_TIMEOUT_S = 1800.0
 
 
@@ -43,9 +44,12 @@ def compiled(
 
     Raises:
         BuildError: PlatformIO or a compiler failed.
+        UsageError: HIL_LIB_EXTRA_DIRS is wrong.
     """
-    environment = board.platformio_env
-    key = hashlib.sha256(f"{firmware}\n{toolchain}".encode()).hexdigest()[:12]
+    environment = board.environment(recipe.engine)
+    libraries = library_dirs()
+    words = [str(firmware), toolchain, *([recipe.engine, *map(str, libraries)] if libraries else [])]
+    key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
     with workspace(f"{environment}-{key}", recipe.headers) as work:
         # One per line: PlatformIO splits a list at line ends.
         flags = [shlex.quote(f"-I{work.generated}")]
@@ -55,8 +59,12 @@ def compiled(
             firmware,
             ["run", "-e", environment, *targets],
             workspace=work.path,
-            environment={"PLATFORMIO_BUILD_FLAGS": "\n".join(flags), "HIL_ENGINE": recipe.engine},
-            timeout_s=_LOCAL_TIMEOUT_S if board.kind == "emulated" else _REAL_TIMEOUT_S,
+            environment={
+                "PLATFORMIO_BUILD_FLAGS": "\n".join(flags),
+                "PLATFORMIO_LIB_EXTRA_DIRS": "\n".join(map(str, libraries)),
+                "HIL_ENGINE": recipe.engine,
+            },
+            timeout_s=_LOCAL_TIMEOUT_S if board.kind == "emulated" and not libraries else _REAL_TIMEOUT_S,
             on_line=on_line,
             error=error,
         )

@@ -20,7 +20,7 @@ _VERSION_TIMEOUT_S = 10.0
 _ARDUINO_CORE = Path("/usr/share/arduino/hardware/arduino/avr/platform.txt")
 
 
-def toolchain_version(board: Board, firmware: Path) -> str:
+def toolchain_version(board: Board, firmware: Path, *, engine: str | None = None) -> str:
     """Name and version of what compiles for `board`; part of the build id.
 
     The compiler is started only when its file has changed since it was asked last.
@@ -28,13 +28,14 @@ def toolchain_version(board: Board, firmware: Path) -> str:
     Args:
         board: the board.
         firmware: the PlatformIO project, whose platformio.ini pins the platform of a board with no compiler on PATH.
+        engine: an engine may have an environment of its own; None: the board's default one.
 
     Raises:
         BuildError: the compiler is missing, with the package that brings it, or it does not run.
     """
     name = _LOCAL_COMPILERS.get(board.platformio_env)
     if name is None:
-        return _pinned_platform(board, firmware)
+        return _pinned_platform(board, board.environment(engine or board.engines[0]), firmware)
     found = shutil.which(name)
     if found is None:
         hints = [lack.hint for lack in missing_here(board) if lack.what == name]
@@ -73,11 +74,11 @@ def _arduino_version(board: Board) -> str:
     return found.group(1) if found else "of unknown version"
 
 
-def _pinned_platform(board: Board, firmware: Path) -> str:
+def _pinned_platform(board: Board, environment: str, firmware: Path) -> str:
     # "%" and "$" mean something to PlatformIO only.
     ini = configparser.ConfigParser(interpolation=None)
     ini.read(firmware / "platformio.ini", "utf-8")
-    section = f"env:{board.platformio_env}"
+    section = f"env:{environment}"
     platform = ini.get(section, "platform", fallback=None)
     if platform is None:
         raise BuildError(f"platformio.ini has no platform for [{section}]", board=board.id)

@@ -232,12 +232,11 @@ def test_an_image_beyond_the_flash_is_refused_with_the_numbers(packed: PackedMod
         build_firmware(board, packed)
 
 
-def test_builds_write_nothing_into_the_firmware_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_builds_write_nothing_into_the_firmware_project() -> None:
     def snapshot() -> set[Path]:
         return set(firmware_dir().rglob("*"))
 
     before = snapshot()
-    monkeypatch.setenv("HIL_CACHE_DIR", str(tmp_path))
     build_firmware(find_board("netduino2plus"), small_model(seed=3))
     assert snapshot() - before == set()
 
@@ -253,3 +252,27 @@ def test_platformio_reads_the_project(cache: Path) -> None:
     )
     sections = {name for name, _ in json.loads(done.stdout)}
     assert {f"env:{name}" for name in (*BOARDS, "esp32")} <= sections
+
+
+def test_the_project_builds_from_an_ide_too(build: Build, cache: Path, tmp_path: Path) -> None:
+    build("host")
+    done = subprocess.run(
+        [sys.executable, "-m", "platformio", "run", "-e", "host"],
+        cwd=firmware_dir(),
+        env={
+            **os.environ,
+            "PLATFORMIO_CORE_DIR": str(cache / "platformio-core"),
+            "PLATFORMIO_WORKSPACE_DIR": str(tmp_path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "build" / "host" / "firmware.elf").is_file()
+
+
+def test_an_engine_that_is_not_there_is_named(packed: PackedModel) -> None:
+    with pytest.raises(BuildError, match="no engine library hil_engine_abacus"):
+        build_firmware(find_board("host"), replace(packed, engine="abacus"))

@@ -117,6 +117,7 @@ size_t hil_platform_read(uint8_t* buf, size_t max) {
   const uint32_t from = tail;
   const uint32_t waiting = head - from;
   const size_t n = waiting < max ? waiting : max;
+  __asm volatile("" ::: "memory"); /* what the interrupt wrote before it moved `head` */
   const size_t start = from % HIL_RX_RING_BYTES;
   const size_t until_wrap = HIL_RX_RING_BYTES - start;
   const size_t first = n < until_wrap ? n : until_wrap;
