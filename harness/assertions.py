@@ -31,10 +31,11 @@ def failure_text(record: RunRecord) -> str:
     cross = record.accuracy.board_vs_keras
     lines = [f"{record.model.name} on {record.board} ({record.engine} {record.engine_version}) failed:"]
     lines += [f"  - {reason}" for reason in record.reasons]
-    lines.append(
-        f"board vs Keras: max|e| {small(cross.max_abs)}, tolerance {small(record.tolerance_max_abs)}, "
-        f"rmse {small(cross.rmse)}, {cross.n} values"
-    )
+    lines.append(f"board vs Keras: max|e| {small(cross.max_abs)}, rmse {small(cross.rmse)}, {cross.n} values")
+    lines += [
+        f"output {output.index}: max|e| {small(output.max_abs)}, tolerance {small(output.tolerance_max_abs)}"
+        for output in record.outputs
+    ]
     if record.worst:
         lines.append("worst vectors:")
         lines += [

@@ -55,7 +55,7 @@ def command(
     found = find_board(board)
     wanted = RunOptions(model=model, board=board, engine=engine, vectors=vectors, data=data, arena_bytes=arena_size)
     with watch(quiet=quiet, verbose=verbose) as progress:
-        made = prepare(load(wanted), found, engine=engine, arena_bytes=arena_size, progress=progress)
+        made = prepare(load(wanted, progress), found, engine=engine, arena_bytes=arena_size, progress=progress)
     image = made.image
     record = ImageRecord(
         board=image.board,

@@ -61,7 +61,7 @@ def command(
     found = find_board(board)
     wanted = RunOptions(model=model, board=board, engine=engine, vectors=vectors, data=data, arena_bytes=arena_size)
     with watch(quiet=quiet, verbose=verbose) as progress:
-        image = prepare(load(wanted), found, engine=engine, arena_bytes=arena_size, progress=progress).image
+        image = prepare(load(wanted, progress), found, engine=engine, arena_bytes=arena_size, progress=progress).image
         with open_target(found, port=port, serial_number=serial_number) as target:
             connection = connect(target, image, "always" if always else "auto", progress)
             with connection.session as session:

@@ -24,10 +24,8 @@ def judge(
     tolerance_max_abs: float,
     vectors_expected: int | None = None,
     min_acc_percent: float | None = None,
-    leakage: str | None = None,
-    arena_guard_intact: bool | None = None,
 ) -> Judgement:
-    """Judge a board's outputs.
+    """Judge one output of a board.
 
     Args:
         board, golden: the arrays `metrics` was computed from, (vectors, ...).
@@ -36,8 +34,6 @@ def judge(
         vectors_expected: how many vectors should have been answered; None: as many as there are.
         min_acc_percent: least argmax agreement for classification. None: not judged by itself, as an error within the
             tolerance flips the argmax of a tie only.
-        leakage: the first difference the state-leakage test found; None: it found none.
-        arena_guard_intact: whether the guard bytes beyond the arena are untouched; None: unknown.
     """
     reasons = []
     if vectors_expected is not None and len(board) != vectors_expected:
@@ -52,11 +48,22 @@ def judge(
         )
     if metrics.acc is not None and min_acc_percent is not None and metrics.acc < min_acc_percent:
         reasons.append(f"argmax agrees on {metrics.acc:.2f} % of vectors, {min_acc_percent:g} % are needed")
+    return Judgement("fail" if reasons else "pass", reasons)
+
+
+def judge_device(*, leakage: str | None, arena_guard_intact: bool | None) -> list[str]:
+    """Reasons to fail that lie in the device's conduct, not in one output; empty: none.
+
+    Args:
+        leakage: the first difference the state-leakage test found; None: it found none.
+        arena_guard_intact: whether the bytes outside the arena in use are untouched; None: unknown.
+    """
+    reasons = []
     if leakage is not None:
         reasons.append(f"state leaks from one vector into the next: {leakage}")
     if arena_guard_intact is False:
-        reasons.append("the engine wrote beyond its arena: the guard bytes behind it have changed")
-    return Judgement("fail" if reasons else "pass", reasons)
+        reasons.append("the engine wrote outside its arena: the guard bytes around it have changed")
+    return reasons
 
 
 def _non_finite(board: Array, golden: Array) -> str:

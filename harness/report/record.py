@@ -52,6 +52,21 @@ class AccuracyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One output of the model against its own golden values.
+
+    `tolerance_max_abs` is the largest allowed |e|, in units of the output; `max_abs` is None where a side is not finite.
+    """
+
+    index: int
+    shape: list[int]
+    max_abs: float | None
+    max_abs_vector: int | None
+    tolerance_max_abs: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorstVector:
     """One of the vectors with the largest error, in falling order of `error`."""
 
@@ -97,12 +112,16 @@ class LatencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArenaRecord:
-    """Bytes: firmware's largest, the setting in use, the engine's own report, the packer's plan (None: unknown)."""
+    """Bytes: firmware's largest, the setting in use, the engine's own report, the packer's plan (None: unknown).
+
+    `guard_intact`: nothing was written outside the bytes in use; None where the device can't tell.
+    """
 
     capacity_bytes: int
     size_bytes: int
     used_bytes: int
     planned_bytes: int | None
+    guard_intact: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +190,7 @@ class RunRecord:
     target: TargetRecord
     vectors: int
     accuracy: AccuracyRecord
-    tolerance_max_abs: float
+    outputs: list[OutputRecord]
     worst: list[WorstVector]
     leakage: LeakageRecord
     latency: LatencyRecord

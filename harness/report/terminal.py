@@ -138,7 +138,9 @@ def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
         is_cross = m is accuracy.board_vs_keras
         table.add_row(Text(name, style="bold" if is_cross else "none"), *cells, style="none" if is_cross else FAINT)
     cross = accuracy.board_vs_keras
-    notes = [f"board vs Keras is the X-cross row: {count(cross.n)} values, tolerance {small(record.tolerance_max_abs)}"]
+    allowed = ", ".join(small(output.tolerance_max_abs) for output in record.outputs)
+    each = " of each output" if len(record.outputs) > 1 else ""
+    notes = [f"board vs Keras is the X-cross row: {count(cross.n)} values, tolerance{each} {allowed}"]
     if cross.max_abs_vector is not None:
         notes.append(f"largest at vector {cross.max_abs_vector}")
     if not wide:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.catalogue import find_board
+from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
 from harness.errors import UsageError
 from harness.model.bundle import Bundle, load_bundle
@@ -72,13 +73,20 @@ class RunOutcome:
     outputs: tuple[FloatArray, ...]
 
 
-def load(options: RunOptions) -> Bundle:
-    """The bundle the options name."""
+def load(options: RunOptions, progress: Progress | None = None) -> Bundle:
+    """The bundle the options name; golden outputs that are not cached yet are a phase of their own."""
+    watch = progress or Silent()
+
+    def slow(note: str) -> None:
+        watch.phase("golden", None)
+        watch.line(note)
+
     return load_bundle(
         options.model,
         vectors=existing_file(options.vectors, "the vectors file"),
         labels=existing_file(options.labels, "the labels file"),
         data=existing_file(options.data, "the data file"),
+        on_note=slow,
     )
 
 
@@ -94,7 +102,11 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
     """
     watch = progress or Silent()
     board = find_board(options.board)
-    bundle = load(options)
+    if board.kind == "real":
+        find_port(
+            board, port=options.port, serial_number=options.serial_number
+        )  # before minutes of building for nothing
+    bundle = load(options, watch)
     prepared = prepare(bundle, board, engine=options.engine, arena_bytes=options.arena_bytes, progress=watch)
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         return run_on(target, prepared, options, watch)
@@ -110,7 +122,9 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
         check_shapes(session, bundle, board=target.board.id, port=target.port_name)
         key = {
             "build_id": image.build_id.hex(),
-            "vectors_sha256": hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in bundle.inputs)).hexdigest(),
+            "vectors_sha256": hashlib.sha256(
+                b"".join(np.ascontiguousarray(a).tobytes() for a in bundle.inputs)
+            ).hexdigest(),
         }
         path = state_dir() / "runs" / f"{target.name}-{key['build_id'][:12]}-{key['vectors_sha256'][:12]}.journal"
         output_bytes = sum(spec.nbytes for spec in session.info.outputs)

@@ -13,7 +13,7 @@ from harness.boards.target import Target
 from harness.compare.classification import one_hot
 from harness.compare.metrics import Array, Metrics, compute_metrics, stack_outputs, vector_errors, worst_vectors
 from harness.compare.tolerance import tolerance_max_abs
-from harness.compare.verdict import judge
+from harness.compare.verdict import judge, judge_device
 from harness.errors import UsageError
 from harness.link.session import Session
 from harness.model.bundle import Bundle
@@ -28,13 +28,14 @@ from harness.report.record import (
     LinkRecord,
     MemoryRecord,
     ModelRecord,
+    OutputRecord,
     RunRecord,
     SectionRecord,
     TargetRecord,
     WorstVector,
 )
 from harness.workflow.prepare import Prepared
-from harness.workflow.stream import FloatArray, Streamed
+from harness.workflow.stream import Streamed
 
 WORST_SHOWN = 5
 VALUES_SHOWN = 16
@@ -64,21 +65,26 @@ def summarise(
     board_vs_keras = compute_metrics(board_outputs, golden, task=bundle.task)
 
     reasons: list[str] = []
-    tolerances = []
+    records = []
     # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow one.
     for k, (p, r) in enumerate(zip(outputs, bundle.golden, strict=True)):
-        tolerances.append(tolerance_max_abs(r, bundle.tolerance_max_abs_of_range))
         alone = len(outputs) == 1
-        judgement = judge(
-            p,
-            r,
-            board_vs_keras if alone else compute_metrics(p, r, task=bundle.task),
-            tolerance_max_abs=tolerances[-1],
-            vectors_expected=bundle.count,
-            leakage=streamed.leakage.first_difference if k == 0 else None,
-            arena_guard_intact=stats.arena_guard_intact if k == 0 else None,
-        )
+        metrics = board_vs_keras if alone else compute_metrics(p, r, task=bundle.task)
+        tolerance = tolerance_max_abs(r, bundle.tolerance_max_abs_of_range)
+        judgement = judge(p, r, metrics, tolerance_max_abs=tolerance, vectors_expected=bundle.count)
         reasons += judgement.reasons if alone else [f"output {k}: {reason}" for reason in judgement.reasons]
+        records.append(
+            OutputRecord(
+                index=k,
+                shape=list(r.shape[1:]),
+                max_abs=metrics.max_abs,
+                max_abs_vector=metrics.max_abs_vector,
+                tolerance_max_abs=tolerance,
+                passed=judgement.verdict == "pass",
+            )
+        )
+    memory = _memory(prepared, target.board, session, stats)
+    reasons += judge_device(leakage=streamed.leakage.first_difference, arena_guard_intact=memory.arena.guard_intact)
 
     return RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -117,11 +123,11 @@ def summarise(
             keras_vs_labels=_against_labels(golden, bundle),
             board_vs_labels=_against_labels(board_outputs, bundle),
         ),
-        tolerance_max_abs=min(tolerances),
+        outputs=records,
         worst=_worst(bundle, board_outputs, golden),
         leakage=streamed.leakage,
         latency=_latency(streamed.ticks, info, warmup),
-        memory=_memory(prepared, target.board, session, stats),
+        memory=memory,
         link=_link(target, session, streamed, stats, bundle.count),
         outputs_sha256=streamed.outputs_sha256,
         console=list(session.console),
@@ -142,7 +148,7 @@ def _against_labels(outputs: Array, bundle: Bundle) -> Metrics | None:
     return compute_metrics(outputs, labels.reshape(outputs.shape).astype(np.float32), task=bundle.task)
 
 
-def _worst(bundle: Bundle, board_outputs: FloatArray, golden: FloatArray) -> list[WorstVector]:
+def _worst(bundle: Bundle, board_outputs: Array, golden: Array) -> list[WorstVector]:
     errors = vector_errors(board_outputs, golden)
 
     def shown(array: Array) -> list[float]:
@@ -186,6 +192,7 @@ def _memory(prepared: Prepared, board: Board, session: Session, stats: DeviceSta
             size_bytes=arena.size_bytes,
             used_bytes=arena.used_bytes,
             planned_bytes=prepared.packed.arena_bytes,
+            guard_intact=stats.arena_guard_intact,
         ),
         flash_bytes=image.flash_bytes,
         flash_limit_bytes=board.flash_bytes,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.compare.metrics import compute_metrics
 from harness.compare.tolerance import tolerance_max_abs
-from harness.compare.verdict import Judgement, judge
+from harness.compare.verdict import Judgement, judge, judge_device
 
 GOLDEN = np.array([[0.0], [5.0], [10.0]], np.float32)
 
@@ -52,15 +52,13 @@ def test_one_broken_value_anywhere_fails(bad: float, where: int, on_board: bool)
 
 
 def test_every_failed_check_has_its_reason() -> None:
-    verdict, reasons = verdict_of(
-        GOLDEN, vectors_expected=4, leakage="vector 0 differs when sent last", arena_guard_intact=False
-    )
-    assert verdict == "fail"
-    assert reasons == [
-        "3 of 4 vectors were answered",
+    verdict, reasons = verdict_of(GOLDEN, vectors_expected=4)
+    assert (verdict, reasons) == ("fail", ["3 of 4 vectors were answered"])
+    assert judge_device(leakage="vector 0 differs when sent last", arena_guard_intact=False) == [
         "state leaks from one vector into the next: vector 0 differs when sent last",
-        "the engine wrote beyond its arena: the guard bytes behind it have changed",
+        "the engine wrote outside its arena: the guard bytes around it have changed",
     ]
+    assert judge_device(leakage=None, arena_guard_intact=None) == []
 
 
 def test_argmax_agreement_is_judged_where_asked_for() -> None:

@@ -15,6 +15,7 @@ from harness.report.record import (
     LinkRecord,
     MemoryRecord,
     ModelRecord,
+    OutputRecord,
     RunRecord,
     SectionRecord,
     TargetRecord,
@@ -74,7 +75,16 @@ def sample() -> RunRecord:
         ),
         vectors=120,
         accuracy=AccuracyRecord(board_vs_keras=CROSS, keras_vs_labels=LABELS, board_vs_labels=LABELS),
-        tolerance_max_abs=3.9e-3,
+        outputs=[
+            OutputRecord(
+                index=0,
+                shape=[1],
+                max_abs=CROSS.max_abs,
+                max_abs_vector=CROSS.max_abs_vector,
+                tolerance_max_abs=3.9e-3,
+                passed=True,
+            )
+        ],
         worst=[
             WorstVector(index=17, input=[8.0, 307.0, 130.0], board=[17.38041], keras=[17.380411], error=9.54e-7),
             WorstVector(index=3, input=[4.0, 97.0, 46.0], board=[26.113], keras=[26.113001], error=7.2e-7),
@@ -86,7 +96,9 @@ def sample() -> RunRecord:
             warmup=3,
         ),
         memory=MemoryRecord(
-            arena=ArenaRecord(capacity_bytes=65_536, size_bytes=16_384, used_bytes=1_232, planned_bytes=1_232),
+            arena=ArenaRecord(
+                capacity_bytes=65_536, size_bytes=16_384, used_bytes=1_232, planned_bytes=1_232, guard_intact=True
+            ),
             flash_bytes=38_912,
             flash_limit_bytes=1_048_576,
             ram_bytes=75_120,

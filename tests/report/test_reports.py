@@ -155,6 +155,13 @@ def test_a_failed_run_shows_at_least_one_failed_check() -> None:
 
 
 def test_a_passed_run_shows_no_failed_check() -> None:
-    # Several outputs: each has a tolerance of its own, the record keeps the smallest.
-    record = replace(sample(), tolerance_max_abs=1e-9)
-    assert all(check.passed for check in checks(record))
+    assert all(check.passed for check in checks(sample()))
+
+
+def test_of_several_outputs_the_one_over_its_tolerance_is_shown() -> None:
+    first = sample().outputs[0]
+    second = replace(first, index=1, max_abs=2e-6, tolerance_max_abs=1e-6, passed=False)
+    record = replace(sample(), outputs=[first, second], verdict="fail", reasons=["output 1: max|e| is 2e-06"])
+    accuracy = next(check for check in checks(record) if check.name == "accuracy")
+    assert not accuracy.passed
+    assert accuracy.detail == "output 1: max|e| 2.00e-06, at most 1.00e-06"
