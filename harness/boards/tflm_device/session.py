@@ -188,7 +188,7 @@ class DeviceSession:
         if len(body) < INFER_HEAD_BYTES:
             self._answer_error(frame, ErrorCode.BAD_LENGTH, INFER_HEAD_BYTES)
             return
-        unknown = body[0] & ~InferFlag.KEEP_STATE
+        unknown = body[0] & ~int(InferFlag.KEEP_STATE)  # of an IntFlag, ~ leaves out bits without a name
         if unknown:
             self._answer_error(frame, ErrorCode.UNSUPPORTED, unknown)
             return
