@@ -31,7 +31,7 @@ class Port(Protocol):
         """
 
     def set_baud(self, baud: int) -> None:
-        """Changes the line's speed once what was written has left. Raises PortLostError."""
+        """Changes the line's speed at once; the caller sees to it that nothing is under way. Raises PortLostError."""
 
     def set_lines(self, dtr: bool, rts: bool) -> None:
         """Asserts or releases DTR and RTS; nothing happens where the line has none (pty, socket)."""

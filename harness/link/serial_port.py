@@ -1,4 +1,4 @@
-"""The serial port. The only file that imports pyserial, and it works around pyserial 3.5 where it says so."""
+"""The serial port. Only this file and port_list.py import pyserial; it works around pyserial 3.5 where it says so."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import time
 from pathlib import Path
 
 import serial
-from serial.tools import list_ports
 
 from harness.errors import BoardError, NoAnswerError, PortBusyError, PortLostError, PortNotFoundError, UsageError
 from harness.link.deadline import Deadline
 from harness.link.holder import describe_holders
 from harness.link.port import Port
+from harness.link.port_list import list_attached
 
-URL_SCHEMES = ("socket://", "rfc2217://")  # spy:// would write a file of the caller's choosing
-POLL_S = 0.05  # of a port without a file descriptor (rfc2217): how long pyserial may block at once
+RFC2217 = "rfc2217://"
+URL_SCHEMES = ("socket://", RFC2217)  # spy:// would write a file of the caller's choosing
+POLL_S = 0.02  # of a port without a file descriptor (rfc2217): how long pyserial may block at once
 MAX_UNREAD_BYTES = 1 << 20
 PTY_PREFIX = "/dev/pts/"
 
@@ -40,12 +41,14 @@ def open_port(name: str, baud: int, *, board: str | None = None, dtr: bool = Tru
         _check_device(name, board)
     try:
         # Constructed closed: an open by the constructor would not let the lines be chosen first.
-        line = serial.serial_for_url(name, do_not_open=True, baudrate=baud, timeout=0, write_timeout=POLL_S)
+        line = serial.serial_for_url(name, do_not_open=True, baudrate=baud, timeout=POLL_S)
+        if not name.startswith(RFC2217):
+            line.write_timeout = POLL_S  # rfc2217 has none: its socket gives up after 5 s
         line.dtr, line.rts = dtr, rts
         if not is_url:
             line.exclusive = True
         line.open()
-    except (serial.SerialException, OSError, ValueError) as error:
+    except (serial.SerialException, OSError, ValueError, NotImplementedError) as error:
         raise _open_error(name, board, is_url, error) from None
     port = SerialPort(line, name, board)
     # flock is advice: programs that don't ask for it share the bytes silently.
@@ -61,7 +64,7 @@ def open_port(name: str, baud: int, *, board: str | None = None, dtr: bool = Tru
 class SerialPort:
     """A Port over an open pyserial object. Reads and writes go to its file descriptor where it has one."""
 
-    def __init__(self, line: serial.SerialBase, name: str, board: str | None) -> None:
+    def __init__(self, line: serial.Serial, name: str, board: str | None) -> None:
         self._line = line
         self._name = name
         self._board = board
@@ -78,6 +81,7 @@ class SerialPort:
         return int(self._line.baudrate)
 
     def read(self, max_bytes: int, deadline: Deadline) -> bytes:
+        self._require_open()
         if self._unread:
             data = bytes(self._unread[:max_bytes])
             del self._unread[:max_bytes]
@@ -92,6 +96,7 @@ class SerialPort:
             raise self._lost(error) from None
 
     def write(self, data: bytes, deadline: Deadline) -> None:
+        self._require_open()
         try:
             if self._fd is None:
                 self._write_polling(data, deadline)
@@ -101,9 +106,8 @@ class SerialPort:
             raise self._lost(error) from None
 
     def set_baud(self, baud: int) -> None:
+        self._require_open()
         try:
-            if self._fd is not None and hasattr(self._line, "fd"):
-                termios.tcdrain(self._fd)
             self._line.baudrate = baud
         except (OSError, ValueError, termios.error) as error:
             raise self._lost(error) from None
@@ -128,6 +132,10 @@ class SerialPort:
         with contextlib.suppress(Exception):
             self._line.close()
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise PortLostError("the port is closed", board=self._board, port=self._name)
+
     def _read_ready(self, max_bytes: int) -> bytes:
         assert self._fd is not None
         try:
@@ -139,23 +147,23 @@ class SerialPort:
         return data
 
     def _read_polling(self, max_bytes: int, deadline: Deadline) -> bytes:
-        # in_waiting is not to be trusted (socket:// says 1 for any number): one byte, then what is there.
+        # The timeout stays as it was at open: a change makes pyserial negotiate the whole line anew over the network.
+        # in_waiting is right here; socket:// says 1 for any number, but has a descriptor.
         while True:
-            self._line.timeout = min(POLL_S, deadline.remaining_s)
-            first = bytes(self._line.read(1))
-            if first:
-                self._line.timeout = 0
-                return first + bytes(self._line.read(max_bytes - 1))
+            waiting = int(self._line.in_waiting)
+            if waiting:
+                return bytes(self._line.read(min(waiting, max_bytes)))
             if deadline.expired:
                 return b""
+            first = bytes(self._line.read(1))
+            if first:
+                return first
 
     def _write_ready(self, data: bytes, deadline: Deadline) -> None:
         """Writes as the line takes it, and reads meanwhile: a device stuck in its own write would never empty ours."""
         view = memoryview(data)
         while view:
-            assert self._fd is not None or self._closed
-            if self._fd is None:
-                raise OSError(errno.EBADF, "closed")
+            assert self._fd is not None
             readers = [self._fd] if len(self._unread) < MAX_UNREAD_BYTES else []
             readable, writable, _ = select.select(readers, [self._fd], [], deadline.remaining_s)
             if writable:
@@ -185,16 +193,12 @@ class SerialPort:
         )
 
     def _lost(self, error: Exception) -> PortLostError:
-        what = "the port is closed" if self._closed else f"the port went away ({_reason(error)})"
-        hint = (
-            None
-            if self._closed
-            else "check the cable and that the board (or emulator) is still there; hil ports lists what is"
-        )
+        what = f"the port went away ({_reason(error)})"
+        hint = "check the cable, and that the board (or emulator) is still there"
         return PortLostError(what, board=self._board, port=self._name, hint=hint)
 
 
-def _descriptor(line: serial.SerialBase) -> int | None:
+def _descriptor(line: serial.Serial) -> int | None:
     try:
         descriptor = int(line.fileno())
     except (AttributeError, OSError):  # rfc2217 has none; io.UnsupportedOperation is an OSError
@@ -245,7 +249,7 @@ def _open_error(name: str, board: str | None, is_url: bool, error: Exception) ->
 
 
 def _not_found(name: str, board: str | None) -> PortNotFoundError:
-    there = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
+    there = ", ".join(port.device for port in list_attached()) or "none"
     return PortNotFoundError(
         "there is no such port", board=board, port=name, hint=f"plug the board in or name another; ports here: {there}"
     )

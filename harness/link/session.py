@@ -123,7 +123,6 @@ class Session:
         Returns the results in index order.
         Raises UsageError for a vector of another size than the device's inputs.
         """
-        pipeline: Pipeline | None = None
         collected: list[VectorResult] = []
         with self._conversation():
             pipeline = Pipeline(
@@ -136,7 +135,7 @@ class Session:
                     if on_result is not None:
                         on_result(result)
             except BaseException:
-                self._unsettled_s = pipeline.window.outstanding_items * timeout_per_vector_s
+                self._unsettled_s = pipeline.window.drain_s()
                 raise
         collected.sort(key=lambda result: result.index)
         return collected

@@ -16,6 +16,7 @@ PATIENCE_FACTOR = 10.0
 SMOOTHING = 0.25  # of a new measurement in the running mean
 ATTEMPTS = 4  # at least, of one request on a line that loses frames
 MOST_DOUBLINGS = 2  # of the silence, so that a bad line gets enough attempts within the patience
+MOST_FLIGHTS = 4  # keep line and device busy; more would only make the queue to drain after a fault longer
 FIRST_ITEMS = 8  # vectors of a frame before the line is known: doubled by each reply until the first loss
 MORE_ITEMS = 2  # after the first loss, each reply adds these; each loss halves
 FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
@@ -53,7 +54,8 @@ class Window:
         self._bytes = 0
         self._order = 0
         self._progress_at_s = 0.0  # last new reply, or first sending into an empty window
-        self._silences = 0  # since the last new reply
+        self._probing = False  # after a silence: one request at a time until something is answered
+        self._silences = 0  # since the last reply that allowed a measurement, so that a device that slows down is seen
         self._most_items = FIRST_ITEMS
         self._lossy = False
         self.item_s: float | None = None  # measured; None until the first reply
@@ -81,8 +83,8 @@ class Window:
         """Whether a request of `nbytes` may be sent now."""
         if not self._in_flight:
             return True
-        measuring = self.item_s is None or self._silences > 0
-        return not measuring and self._bytes + nbytes <= self._capacity_bytes
+        more = self.item_s is not None and not self._probing and len(self._in_flight) < MOST_FLIGHTS
+        return more and self._bytes + nbytes <= self._capacity_bytes
 
     def next_lost(self) -> Flight | None:
         """The request to repeat first, whether or not there is room for it."""
@@ -111,13 +113,17 @@ class Window:
             self._bytes -= len(flight.encoded)
         else:
             self._lost.pop(flight.seq, None)
-        if flight.first_order == flight.last_order:  # else nobody knows which sending it answers
+        once = flight.first_order == flight.last_order  # else nobody knows which sending this answers
+        if once:
+            self._silences = 0
             self._measure((now_s - max(flight.sent_at_s, self._progress_at_s)) / flight.items)
-            self._most_items = self._most_items + MORE_ITEMS if self._lossy else min(2 * self._most_items, 1 << 16)
         self._progress_at_s = now_s
-        self._silences = 0
+        self._probing = False
         overtaken = [other for other in self._in_flight.values() if other.last_order < flight.first_order]
-        self._lose(overtaken)
+        if overtaken:
+            self._lose(overtaken)
+        elif once:
+            self._most_items = self._most_items + MORE_ITEMS if self._lossy else min(2 * self._most_items, 1 << 16)
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until `check_silence` has something to say, unless a reply comes first."""
@@ -136,6 +142,7 @@ class Window:
             return False
         if now_s - self._heard_or_sent_s(head) >= self._silence_s(head):
             self._silences += 1
+            self._probing = True
             self._lose(list(self._in_flight.values()))
         return True
 
@@ -144,10 +151,18 @@ class Window:
         head = next(iter(self._in_flight.values()), None) or self.next_lost()
         if head is None:
             return 0.0
-        most_s = head.items * self._item_timeout_s
-        if self.item_s is not None:
-            most_s = min(most_s, max(self._item_timeout_s, PATIENCE_FACTOR * self.item_s * head.items))
-        return most_s + self._line_s()
+        return self._allowance_s(head.items) + self._line_s()
+
+    def drain_s(self) -> float:
+        """Seconds after which a device that lives has answered everything; 0 if nothing is unanswered."""
+        items = self.outstanding_items
+        return self._allowance_s(items) + self._line_s() if items else 0.0
+
+    def _allowance_s(self, items: int) -> float:
+        most_s = items * self._item_timeout_s
+        if self.item_s is None:
+            return most_s
+        return min(most_s, max(self._item_timeout_s, PATIENCE_FACTOR * self.item_s * items))
 
     def _heard_or_sent_s(self, head: Flight) -> float:
         return max(self._progress_at_s, head.sent_at_s)
@@ -165,9 +180,8 @@ class Window:
         return 2.0 * self._wire_s(self._bytes + replies)
 
     def _lose(self, flights: list[Flight]) -> None:
-        if flights:
-            self._lossy = True
-            self._most_items = max(1, self._most_items // 2)
+        self._lossy = True
+        self._most_items = max(1, self._most_items // 2)
         for flight in flights:
             del self._in_flight[flight.seq]
             self._bytes -= len(flight.encoded)

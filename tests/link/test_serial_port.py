@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import serial
+import serial.rfc2217
 
 from harness.errors import BoardError, NoAnswerError, PortBusyError, PortLostError, PortNotFoundError, UsageError
 from harness.link.deadline import Deadline
@@ -181,3 +183,58 @@ def test_a_server_that_is_not_there_is_a_missing_port() -> None:
         address = f"socket://127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(PortNotFoundError, match="no connection"):
         open_port(address, 115200)
+
+
+class Rfc2217Server:
+    """A loop-back serial line behind an RFC 2217 server on localhost, by pyserial's own server side."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rfc2217://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        line = serial.serial_for_url("loop://", timeout=0)
+
+        class Out:
+            def write(self, data: bytes) -> None:
+                connection.sendall(data)
+
+        manager = serial.rfc2217.PortManager(line, Out())
+        connection.settimeout(0.01)
+        with connection:
+            while True:
+                try:
+                    data = connection.recv(1024)
+                    if not data:
+                        return
+                    line.write(b"".join(manager.filter(data)))
+                except TimeoutError:
+                    pass
+                waiting = line.read(4096)
+                if waiting:
+                    connection.sendall(b"".join(manager.escape(waiting)))
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's own thread
+def test_an_rfc2217_server_is_a_port_too() -> None:
+    server = Rfc2217Server()
+    port = open_port(server.url, 115200)
+    sent = bytes(range(256)) * 4
+    port.write(sent, Deadline.after(5))
+    received = b""
+    deadline = Deadline.after(20)
+    while len(received) < len(sent) and not deadline.expired:
+        received += port.read(1000, deadline)
+    assert received == sent
+    assert port.read(1, Deadline.after(0.01)) == b""
+    port.close()
+    with pytest.raises(PortLostError, match="closed"):
+        port.read(1, Deadline.after(0))
+    server.close()
