@@ -140,11 +140,11 @@ class Session:
         collected.sort(key=lambda result: result.index)
         return collected
 
-    def set_arena(self, size_bytes: int) -> ArenaInfo:
+    def set_arena(self, size_bytes: int, *, timeout_s: float = ARENA_TIMEOUT_S) -> ArenaInfo:
         """Starts the engine anew in `size_bytes`. Raises DeviceError ARENA_TOO_SMALL, ARENA_TOO_LARGE, ..."""
         with self._conversation():
             try:
-                body = self._request(MessageType.SET_ARENA, encode_set_arena(size_bytes), ARENA_TIMEOUT_S)
+                body = self._request(MessageType.SET_ARENA, encode_set_arena(size_bytes), timeout_s)
                 arena = self._decoded(decode_arena, body, "ARENA")
             except DeviceError as error:
                 self._info = replace(self._info, engine_status=EngineStatusInfo(error.code, error.detail, error.what))
