@@ -30,6 +30,11 @@ def engine_sources() -> list[Path]:
     return sorted(LIB.glob("*.cpp"))
 
 
+def cpu_has_fma() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and " fma " in cpuinfo.read_text()
+
+
 @dataclass(frozen=True)
 class Init:
     code: int

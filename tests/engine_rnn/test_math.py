@@ -8,19 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_rnn.engine import LIB, compile_host
+from tests.engine_rnn.engine import LIB, compile_host, cpu_has_fma
 
 # Every 30011th float and, where anything happens (2^-26 <= |x| < 128), every 307th. Stride 1 (all): minutes.
 STRIDES = ("30011", "307")
 FUNCTIONS = {"sigmoid": "s", "tanh": "t", "exp": "e"}
 
 
-def _cpu_has_fma() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and " fma " in cpuinfo.read_text()
-
-
-FUSED = pytest.param(["-mfma"], id="fused", marks=pytest.mark.skipif(not _cpu_has_fma(), reason="this CPU has no FMA"))
+FUSED = pytest.param(["-mfma"], id="fused", marks=pytest.mark.skipif(not cpu_has_fma(), reason="this CPU has no FMA"))
 
 
 @pytest.fixture(scope="module", params=[pytest.param([], id="two roundings"), FUSED])

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes rnn_fast_table.h: tanh in pieces, for HIL_RNN_FAST_MATH. A test checks the file against this script.
 
-Piece k covers k/8 - 1/16 <= x <= k/8 + 1/16 with a + f (b + f (c + f d)), f = x - k/8. The cubic interpolates tanh in the
-four Chebyshev nodes of the piece: error at most max|4th derivative| (1/16)^4 / (24 * 8) = 3.3e-7 (Chebyshev's bound).
+Piece k covers k/8 - 1/16 <= x <= k/8 + 1/16 with a + f (b + f (c + f d)), f = x - k/8. The cubic interpolates tanh in
+the four Chebyshev nodes of a piece: error at most max|4th derivative| (1/16)^4 / (24 * 8) = 3.3e-7 (Chebyshev).
 """
 
 import sys
