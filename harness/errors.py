@@ -45,7 +45,9 @@ class HilError(Exception):
 
     def __str__(self) -> str:
         where = ", ".join(
-            part for part in (f"board {self.board}" if self.board else "", f"port {self.port}" if self.port else "") if part
+            part
+            for part in (f"board {self.board}" if self.board else "", f"port {self.port}" if self.port else "")
+            if part
         )
         text = f"{self.what} ({where})" if where else self.what
         return f"{text}\n  try: {self.hint}" if self.hint else text
