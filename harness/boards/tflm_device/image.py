@@ -10,17 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.boards.catalogue import Board
 from harness.build.image import FirmwareImage, Section
-from harness.errors import UsageError
+from harness.errors import FlashError, UsageError
 from harness.model.packed import PackedModel
 from harness.model.tflite_pack import tflite_of
+from harness.model.tflm_runtime import engine_version
+from harness.protocol.info import BUILD_ID_BYTES
 from harness.resources import cache_dir, write_atomic
 
 MAGIC = b"HILTFLM1"
 IMAGE_NAME = "firmware.elf"  # the name every emulated board's flash slot uses
+_BUILD_ID_NAME = "build_id"
 MAX_IMAGE_BYTES = 80 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
 _ALIGNMENT = 16
@@ -120,54 +125,75 @@ def load_image(place: Path) -> tuple[DeviceConfig, bytes]:
 
 
 def build_image(
-    packed: PackedModel,
-    *,
-    board: str,
-    mcu: str,
-    arena_bytes: int | None,
-    arena_capacity_bytes: int,
-    max_frame_bytes: int,
-    rx_buffer_bytes: int,
-    engine_version: str,
+    board: Board, packed: PackedModel, *, arena_bytes: int | None = None, capacity_bytes: int | None = None
 ) -> FirmwareImage:
-    """The image of a packed model, in the cache; what a PlatformIO build is for other boards.
+    """The image of a packed model, in the cache; what `harness.build.build.build_firmware` is for other boards.
 
     Args:
-        arena_bytes: ARENA_SIZE to start with; None: all of the capacity.
-        engine_version: of the tflite-micro package; part of the build id.
+        board: the board, with its limits.
+        packed: of engine tflm.
+        arena_bytes: ARENA_SIZE to start with; None: the capacity.
+        capacity_bytes: what the host may raise it to; None: the board's largest, or `arena_bytes` if that is more.
 
     Raises:
-        UsageError: packed for another engine, or a wrong arena size.
+        UsageError: packed for another engine, arena larger than the capacity, or tflite-micro is not installed.
     """
-    size = arena_capacity_bytes if arena_bytes is None else arena_bytes
-    if not 0 < size <= arena_capacity_bytes:
-        raise UsageError(f"arena size {size} is not within 1 to {arena_capacity_bytes}", board=board)
+    capacity = max(board.arena_max_bytes, arena_bytes or 0) if capacity_bytes is None else capacity_bytes
+    size = capacity if arena_bytes is None else arena_bytes
+    if not 0 < size <= capacity:
+        raise UsageError(f"arena size {size} is not within 1 to {capacity}", board=board.id)
     tflite = tflite_of(packed)
-    config = DeviceConfig(
-        board=board,
-        mcu=mcu,
-        build_id=bytes(16),
+    draft = DeviceConfig(
+        board=board.id,
+        mcu=board.mcu,
+        build_id=bytes(BUILD_ID_BYTES),
         model_sha256=packed.model_sha256,
         arena_bytes=size,
-        arena_capacity_bytes=arena_capacity_bytes,
-        max_frame_bytes=max_frame_bytes,
-        rx_buffer_bytes=rx_buffer_bytes,
+        arena_capacity_bytes=capacity,
+        max_frame_bytes=board.max_frame_bytes,
+        rx_buffer_bytes=board.rx_buffer_bytes,
     )
-    digest = hashlib.sha256(f"{_FORMAT} {engine_version} ".encode() + encode_image(config, tflite)).digest()
-    build_id = digest[: len(config.build_id)]
-    final = DeviceConfig(**{name: getattr(config, name) for name in config.__slots__} | {"build_id": build_id})
+    version = engine_version()
+    digest = hashlib.sha256(f"{_FORMAT} {version} ".encode() + encode_image(draft, tflite)).digest()
+    build_id = digest[:BUILD_ID_BYTES]
+    data = encode_image(replace(draft, build_id=build_id), tflite)
     path = cache_dir() / "builds" / f"{build_id.hex()}-tflm" / IMAGE_NAME
-    data = encode_image(final, tflite)
     if not path.is_file() or path.read_bytes() != data:
         write_atomic(path, data)
     return FirmwareImage(
-        board=board,
+        board=board.id,
         engine=packed.engine,
         build_id=build_id,
         model_sha256=packed.model_sha256,
         elf=path,
         sections=(Section("model", len(tflite), in_flash=True, in_ram=False),),
         arena_bytes=size,
-        arena_capacity_bytes=arena_capacity_bytes,
-        toolchain=f"tflite-micro {engine_version} (prebuilt)",
+        arena_capacity_bytes=capacity,
+        toolchain=f"tflite-micro {version}",
     )
+
+
+def flash_image(board: Board, image: FirmwareImage, port: str, on_line: Callable[[str], None] | None = None) -> None:
+    """Puts an image into a flash slot, as `harness.build.flash.flash` does for other boards.
+
+    Args:
+        board: the board the image was built for.
+        image: what to flash.
+        port: the slot's directory; afterwards it holds the image and `build_id`, in hex.
+        on_line: told what is done.
+
+    Raises:
+        FlashError: the image is for another board, or the slot can't be written.
+    """
+    if image.board != board.id:
+        raise FlashError(f"the image is for board {image.board}", board=board.id, port=port)
+    slot = Path(port)
+    try:
+        # The id goes first and comes last: it is there only while it belongs to the image beside it.
+        (slot / _BUILD_ID_NAME).unlink(missing_ok=True)
+        write_atomic(slot / IMAGE_NAME, image.elf.read_bytes())
+        write_atomic(slot / _BUILD_ID_NAME, image.build_id.hex().encode())
+    except OSError as error:
+        raise FlashError(f"{error.filename}: {error.strerror}", board=board.id, port=port) from error
+    if on_line is not None:
+        on_line(f"{image.elf.stat().st_size} bytes in {slot}")
