@@ -9,6 +9,8 @@ import os
 Import("env")  # noqa: F821  (SCons puts it here)
 
 PREFIX = "hil_engine_"
+# What an engine's library asks of the compiler beyond the firmware's own C++11.
+CXX_STANDARD = {"tflm": "gnu++17"}
 section = "env:" + env["PIOENV"]  # noqa: F821
 config = env.GetProjectConfig()  # noqa: F821
 engine = os.environ.get("HIL_ENGINE") or config.get(section, "custom_hil_engine")
@@ -20,3 +22,5 @@ if library not in known:
     env.Exit(1)  # noqa: F821
 config.set(section, "lib_deps", [*config.get(section, "lib_deps", []), library])
 config.set(section, "lib_ignore", [*config.get(section, "lib_ignore", []), *sorted(known - {library})])
+if engine in CXX_STANDARD:
+    env["HIL_CXX_STANDARD"] = CXX_STANDARD[engine]  # noqa: F821

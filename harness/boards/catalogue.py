@@ -43,6 +43,7 @@ class Board:
         kind: "emulated" boards run on this computer, "real" ones are attached by USB.
         mcu: the microcontroller, as the firmware reports it in INFO.
         platformio_env: environment of firmware/platformio.ini.
+        engine_envs: environments of engines that need one of their own: "engine:environment".
         ram_bytes: RAM a program may use; 0: no meaningful limit.
         flash_bytes: flash a program may use; 0: no meaningful limit.
         engines: engines that fit, the default one first.
@@ -57,6 +58,8 @@ class Board:
         cpu_hz: CPU clock, where the emulator must be told.
         reset: how the harness resets it; emulated boards: always "emulator".
         usb_ids: "vid:pid" of the USB bridges it comes with, lower-case hex.
+        usb_products: what the USB product string holds, where the chip's own USB says it; for people and near misses.
+        baud_fast: bits per second that good cables and bridges take; None: no rate above baud_safe is known to work.
     """
 
     id: str
@@ -78,6 +81,14 @@ class Board:
     cpu_hz: int | None = None
     reset: ResetMethod = "none"
     usb_ids: tuple[str, ...] = ()
+    usb_products: tuple[str, ...] = ()
+    baud_fast: int | None = None
+    engine_envs: tuple[str, ...] = ()
+
+    def environment(self, engine: str) -> str:
+        """Environment of firmware/platformio.ini that builds `engine` for this board."""
+        own = dict(word.split(":", 1) for word in self.engine_envs)
+        return own.get(engine, self.platformio_env)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -95,6 +106,11 @@ class Board:
         good = self.max_frame_bytes <= self.rx_buffer_bytes <= 65535
         self._require("rx_buffer_bytes", good, "max_frame_bytes to 65535")
         self._require("usb_ids", all(map(_USB_ID.fullmatch, self.usb_ids)), 'like "10c4:ea60", lower-case hex')
+        own = [word.partition(":") for word in self.engine_envs]
+        good = all(engine in self.engines and environment for engine, _, environment in own)
+        self._require("engine_envs", good, 'like "tflm:esp32-tflm", of engines the board has')
+        if self.baud_fast is not None:
+            self._require("baud_fast", self.baud_fast > self.baud_safe, "above baud_safe")
         if self.kind == "emulated":
             self._check_emulated()
         else:
@@ -116,12 +132,12 @@ class Board:
     def _check_types(self) -> None:
         for key in (field.name for field in fields(self)):
             value = getattr(self, key)
-            if key in ("engines", "needs", "qemu", "usb_ids"):
+            if key in ("engines", "needs", "qemu", "usb_ids", "usb_products", "engine_envs"):
                 good = isinstance(value, tuple) and all(isinstance(word, str) and word for word in value)
                 self._require(key, good, "a list of words")
             elif key in ("emulator", "simavr_mcu"):
                 self._require(key, value is None or isinstance(value, str), "a text")
-            elif key == "cpu_hz":
+            elif key in ("cpu_hz", "baud_fast"):
                 self._require(key, value is None or (type(value) is int and value > 0), "a whole number above 0")
             elif key.endswith("_bytes") or key == "baud_safe":
                 self._require(key, type(value) is int, "a whole number")

@@ -22,6 +22,7 @@ PREFIX_MAP = "-fdebug-prefix-map" if board.get("build.toolchain") == "avr" else 
 SAME_ANYWHERE = [
     PREFIX_MAP + "=" + env.subst("$PROJECT_WORKSPACE_DIR") + "=work",
     PREFIX_MAP + "=" + env.subst("$PROJECT_DIR") + "=firmware",
+    *(PREFIX_MAP + "=" + folder + "=lib" for folder in env.GetProjectOption("lib_extra_dirs", [])),
 ]
 
 # prefix of the tools' names, flags of compiler and linker alike, optimisation, further linker flags
@@ -54,7 +55,8 @@ if board.get("build.toolchain") == "host":
 env.Append(
     CCFLAGS=[*machine, optimise, "-g", "-ffunction-sections", "-fdata-sections", *SAME_ANYWHERE],
     CFLAGS=["-std=gnu11"],
-    CXXFLAGS=["-std=gnu++11", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
+    # The firmware is C++11; the library of an engine may need more (scripts/select_engine.py).
+    CXXFLAGS=["-std=" + env.get("HIL_CXX_STANDARD", "gnu++11"), "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
     ASFLAGS=[*machine, "-x", "assembler-with-cpp"],
     LINKFLAGS=[*machine, optimise, "-Wl,--gc-sections", *link],
     LIBS=["m"],
