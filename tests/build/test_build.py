@@ -72,6 +72,7 @@ def test_an_incremental_build_has_the_bytes_of_a_fresh_one(
     after_another = build_firmware(board, small_model(seed=2), arena_bytes=ARENA_BYTES)
     monkeypatch.setenv("HIL_CACHE_DIR", str(tmp_path))
     fresh = build_firmware(board, small_model(seed=2), arena_bytes=ARENA_BYTES)
+    assert fresh.build_id == after_another.build_id
     assert fresh.elf.read_bytes() == after_another.elf.read_bytes()
 
 
