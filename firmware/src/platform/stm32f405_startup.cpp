@@ -16,7 +16,13 @@ void* __dso_handle = nullptr;
 int __aeabi_atexit(void*, void (*)(void*), void*) { return 0; }
 [[noreturn]] void __cxa_pure_virtual(void) { hil::reset_with_mark(hil::kMarkFault); }
 [[noreturn]] void abort(void) { hil::reset_with_mark(hil::kMarkFault); }
+/* The C library's prints, with a heap. */
+[[noreturn]] void __assert_func(const char*, int, const char*, const char*) { hil::reset_with_mark(hil::kMarkFault); }
 }
+
+/* Every class with a virtual destructor refers to these; nothing here is ever deleted. */
+void operator delete(void*) noexcept { hil::reset_with_mark(hil::kMarkFault); }
+void operator delete(void*, size_t) noexcept { hil::reset_with_mark(hil::kMarkFault); }
 
 namespace hil {
 
