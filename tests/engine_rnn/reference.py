@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +31,34 @@ def activate(name: str, x: F64) -> F64:
     raise ValueError(name)
 
 
+@dataclass(slots=True)
+class Scale:
+    """The largest sum of magnitudes, sum |w||x| + |b|, that went into any one pre-activation; at least 1.
+
+    float32 rounds such a sum in proportion to it, not to the result, which may have cancelled or been squashed.
+    """
+
+    value: float = 1.0
+
+    def note(self, magnitudes: F64) -> None:
+        self.value = max(self.value, float(magnitudes.max()))
+
+
 def _bias(layer: LayerSpec, size: int) -> F64:
     return layer.weights["bias"].astype(np.float64) if layer.config.get("use_bias", True) else np.zeros(size)
 
 
-def lstm(layer: LayerSpec, x: F64) -> F64:
+def lstm(layer: LayerSpec, x: F64, scale: Scale) -> F64:
     units = int(str(layer.config["units"]))
     kernel, recurrent = (layer.weights[name].astype(np.float64) for name in ("kernel", "recurrent_kernel"))
     gate, cell = str(layer.config["recurrent_activation"]), str(layer.config["activation"])
     h, c = np.zeros(units), np.zeros(units)
     rows = []
     for step in x:
+        scale.note(np.abs(step) @ np.abs(kernel) + np.abs(h) @ np.abs(recurrent) + np.abs(_bias(layer, 4 * units)))
         i, f, new, o = np.split(step @ kernel + h @ recurrent + _bias(layer, 4 * units), 4)
         c = activate(gate, f) * c + activate(gate, i) * activate(cell, new)
+        scale.note(np.abs(c))
         h = activate(gate, o) * activate(cell, c)
         rows.append(h)
     return np.array(rows) if layer.config.get("return_sequences") else h
@@ -50,15 +66,23 @@ def lstm(layer: LayerSpec, x: F64) -> F64:
 
 def run(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> list[F64]:
     """Outputs of a graph, in order."""
+    return run_scaled(graph, inputs)[0]
+
+
+def run_scaled(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> tuple[list[F64], float]:
+    """Outputs of a graph, in order, and the scale of float32's error in them (see `Scale`)."""
+    scale = Scale()
     values: dict[str, F64] = {name: x.astype(np.float64) for name, x in inputs.items()}
     for layer in graph.layers:
         x = values[layer.inputs[0]]
         match layer.kind:
             case "LSTM":
-                y = lstm(layer, x)
+                y = lstm(layer, x, scale)
             case "Dense":
-                z = x @ layer.weights["kernel"].astype(np.float64)
-                y = activate(str(layer.config["activation"]), z + _bias(layer, z.shape[-1]))
+                kernel = layer.weights["kernel"].astype(np.float64)
+                bias = _bias(layer, kernel.shape[1])
+                scale.note(np.abs(x) @ np.abs(kernel) + np.abs(bias))
+                y = activate(str(layer.config["activation"]), x @ kernel + bias)
             case "Activation":
                 y = activate(str(layer.config["activation"]), x)
             case "Flatten":
@@ -70,7 +94,8 @@ def run(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> list[F6
             case _:
                 raise ValueError(layer.kind)
         values[layer.name] = y
-    return [values[name] for name in graph.outputs]
+        scale.note(np.abs(y))
+    return [values[name] for name in graph.outputs], scale.value
 
 
 def weights(rng: np.random.Generator, *shape: int, spread: float = 1.0) -> NDArray[np.float32]:
