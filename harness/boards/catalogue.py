@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -16,7 +17,7 @@ from typing import Any, Literal, get_args
 from harness.errors import HilError, UsageError
 
 Kind = Literal["emulated", "real"]
-EmulatorKind = Literal["posix", "qemu", "simavr"]
+EmulatorKind = Literal["posix", "qemu", "simavr", "tflm"]
 ResetMethod = Literal["emulator", "esp-classic", "none"]
 
 # Debian's names of the packages that bring a program; also Ubuntu's.
@@ -42,7 +43,7 @@ class Board:
         title: for people.
         kind: "emulated" boards run on this computer, "real" ones are attached by USB.
         mcu: the microcontroller, as the firmware reports it in INFO.
-        platformio_env: environment of firmware/platformio.ini.
+        platformio_env: environment of firmware/platformio.ini; empty exactly when emulator = "tflm", which no compiler builds.
         engine_envs: environments of engines that need one of their own: "engine:environment".
         ram_bytes: RAM a program may use; 0: no meaningful limit.
         flash_bytes: flash a program may use; 0: no meaningful limit.
@@ -95,8 +96,10 @@ class Board:
         self._require("id", bool(_ID.fullmatch(self.id)), "small letters, digits, - and _, at most 32")
         self._require("kind", self.kind in get_args(Kind), f"one of {_words(get_args(Kind))}")
         self._require("reset", self.reset in get_args(ResetMethod), f"one of {_words(get_args(ResetMethod))}")
-        for key in ("title", "mcu", "platformio_env", "engines"):
+        for key in ("title", "mcu", "engines"):
             self._require(key, bool(getattr(self, key)), "not empty")
+        built = self.emulator != "tflm"
+        self._require("platformio_env", bool(self.platformio_env) == built, 'empty exactly when emulator = "tflm"')
         for key in ("ram_bytes", "flash_bytes"):
             self._require(key, getattr(self, key) >= 0, "0 (no limit) or more")
         for key in ("arena_max_bytes", "baud_safe"):
@@ -156,14 +159,18 @@ class Missing:
     Attributes:
         what: the program or library.
         packages: Debian packages that bring it; empty: unknown.
+        command: what brings it, where that is not apt.
     """
 
     what: str
     packages: tuple[str, ...]
+    command: str | None = None
 
     @property
     def hint(self) -> str:
         """What to do about it."""
+        if self.command is not None:
+            return self.command
         return f"sudo apt install {' '.join(self.packages)}" if self.packages else f"install {self.what}"
 
 
@@ -215,6 +222,8 @@ def find_board(board_id: str) -> Board:
 def missing_here(board: Board) -> tuple[Missing, ...]:
     """What this computer lacks to build for and run `board`; empty: nothing that the catalogue knows of."""
     missing = [Missing(tool, _PACKAGES.get(tool, ())) for tool in board.needs if shutil.which(tool) is None]
+    if board.emulator == "tflm" and find_spec("tflite_micro") is None:
+        missing.append(Missing("Python package tflite-micro", (), "pip install 'hil-harness[tflm]'  (x86-64 Linux)"))
     if board.emulator == "simavr":
         if shutil.which("cc") is None:
             missing.append(Missing("cc", _PACKAGES["cc"]))

@@ -69,5 +69,9 @@ def make_emulator(board: Board) -> Emulator:
             from harness.boards.posix import PosixEmulator
 
             return PosixEmulator(board)
+        case "tflm":
+            from harness.boards.tflm_device.emulator import TflmEmulator
+
+            return TflmEmulator(board)
         case None:
             raise UsageError(f"{board.id} is not an emulated board", board=board.id)

@@ -75,6 +75,11 @@ class Target:
         """Build id in an emulated board's flash; None if that is empty or unknown, and for real boards (ask INFO)."""
         return self._slot.build_id if self._slot is not None else None
 
+    @property
+    def ended(self) -> str | None:
+        """How an emulated board's program ended; None while it runs, and for real boards, which tell it by their next BOOT."""
+        return self._emulator.exit_description() if self._emulator is not None else None
+
     def session(self, timeout_s: float = SESSION_TIMEOUT_S) -> Session:
         """Says HELLO and returns the session; the one before, if any, is closed. The target closes it at the end.
 
@@ -143,7 +148,7 @@ class Target:
             raise UsageError(f"the image is for board {image.board}", board=self.board.id, port=self.port_name)
         self._end_session()
         self._close_line()  # the uploader needs the port for itself
-        flasher = self._flasher or _platformio_flasher()
+        flasher = self._flasher or _own_flasher(self.board)
         say = on_line if on_line is not None else _say_nothing
         if self._slot is None:
             flasher(self.board, image, self.port_name, say)
@@ -255,7 +260,7 @@ def open_target(
         board: an emulated board gets the first instance that no other process holds, so runs side by side work.
         port: device path or URL of a real board; None: looked for by USB id.
         serial_number: USB serial number of a real board.
-        flasher: puts an image on the board; None: PlatformIO's uploader (harness.build.flash).
+        flasher: puts an image on the board; None: PlatformIO's uploader, or what the board has instead.
 
     Raises:
         UsageError: a port was named for an emulated board.
@@ -303,7 +308,11 @@ def _where_is(attached: AttachedPort) -> AttachedPort:
     return next((port for port in list_ports() if lock_name(port) == lock_name(attached)), attached)
 
 
-def _platformio_flasher() -> Flasher:
+def _own_flasher(board: Board) -> Flasher:
+    if board.emulator == "tflm":
+        from harness.boards.tflm_device.image import flash_image
+
+        return flash_image
     from harness.build.flash import flash
 
     return flash

@@ -50,7 +50,11 @@ def pack(bundle: Bundle, engine: str) -> PackedModel:
         from harness.model.rnn_pack import pack_rnn
 
         return pack_rnn(bundle.graph)
-    raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn")
+    if engine == "tflm":
+        from harness.model.tflite_pack import pack_tflm
+
+        return pack_tflm(bundle.graph)
+    raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
 
 
 def prepare(
@@ -68,8 +72,20 @@ def prepare(
     packed = pack(bundle, chosen)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
     progress.phase("build", None)
-    image = build_firmware(board, packed, arena_bytes=size, on_line=progress.line)
-    return Prepared(bundle, packed, image)
+    return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
+
+
+def build_image(board: Board, packed: PackedModel, *, arena_bytes: int | None, progress: Progress) -> FirmwareImage:
+    """The image of `packed` for `board`: a PlatformIO build, or what a board that no compiler builds takes instead.
+
+    Raises:
+        UsageError, BuildError.
+    """
+    if board.emulator == "tflm":
+        from harness.boards.tflm_device import image
+
+        return image.build_image(board, packed, arena_bytes=arena_bytes)
+    return build_firmware(board, packed, arena_bytes=arena_bytes, on_line=progress.line)
 
 
 def existing_file(path: Path | None, what: str) -> Path | None:
