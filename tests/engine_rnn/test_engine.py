@@ -20,8 +20,8 @@ from tests.engine_rnn.reference import dense_layer, graph, lstm_layer, run, run_
 ARENA_TOO_SMALL = 7
 TOLERANCE = 1e-6
 GATES = ["sigmoid", "hard_sigmoid", "tanh", "linear", "relu"]
-# Of an LSTM fed with large numbers. Without bounds its gates multiply large cells step after step: rounding grows without
-# bound too, and a comparison says nothing about the kernel. (Small numbers go through every pair of activations below.)
+# Of an LSTM fed with large numbers. Without bounds its gates multiply large cells step after step: rounding grows
+# without bound too, and a comparison says nothing of the kernel. (Small numbers go through every pair of activations below.)
 BOUNDED = ["sigmoid", "hard_sigmoid", "tanh"]
 
 
