@@ -21,7 +21,7 @@ ARENA_TOO_SMALL = 7
 TOLERANCE = 1e-6
 GATES = ["sigmoid", "hard_sigmoid", "tanh", "linear", "relu"]
 # Of an LSTM fed with large numbers. Without bounds its gates multiply large cells step after step: rounding grows
-# without bound too, and a comparison says nothing of the kernel. (Small numbers go through every pair of activations below.)
+# without bound too, and a comparison says nothing of the kernel. (Small numbers go through every pair below.)
 BOUNDED = ["sigmoid", "hard_sigmoid", "tanh"]
 
 
