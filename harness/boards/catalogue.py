@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 import shutil
 import tomllib
@@ -17,7 +18,7 @@ from typing import Any, Literal, get_args
 from harness.errors import HilError, UsageError
 
 Kind = Literal["emulated", "real"]
-EmulatorKind = Literal["posix", "qemu", "simavr", "tflm"]
+EmulatorKind = Literal["posix", "qemu", "simavr", "tflm", "esp32c3"]
 ResetMethod = Literal["emulator", "esp-classic", "none"]
 
 # Debian's names of the packages that bring a program; also Ubuntu's.
@@ -27,7 +28,10 @@ _PACKAGES = {
     "c++": ("g++",),
     "cc": ("gcc", "libc6-dev"),
     "qemu-system-arm": ("qemu-system-arm",),
+    "riscv64-unknown-elf-g++": ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"),
 }
+# Python packages a board needs beyond the harness's own, and the extra of this project that brings them.
+_PYTHON_EXTRA = "esp"
 _SIMAVR_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/local/include/simavr/sim_avr.h"))
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -53,6 +57,7 @@ class Board:
         rx_buffer_bytes: encoded bytes the firmware holds while it computes.
         baud_safe: bits per second that work on every attached instance.
         needs: programs this board cannot be used without.
+        needs_python: Python modules likewise; the extra "esp" of this package brings them.
         emulator: which emulator; None for real boards.
         qemu: program and machine words, for emulator = "qemu".
         simavr_mcu: simavr's name of the MCU, for emulator = "simavr".
@@ -85,6 +90,12 @@ class Board:
     usb_products: tuple[str, ...] = ()
     baud_fast: int | None = None
     engine_envs: tuple[str, ...] = ()
+    needs_python: tuple[str, ...] = ()
+
+    @property
+    def flashed_over_line(self) -> bool:
+        """An uploader puts the image on it over its serial port; other emulated boards have a flash slot instead."""
+        return self.kind == "real" or self.emulator == "esp32c3"
 
     def environment(self, engine: str) -> str:
         """Environment of firmware/platformio.ini that builds `engine` for this board."""
@@ -135,7 +146,7 @@ class Board:
     def _check_types(self) -> None:
         for key in (field.name for field in fields(self)):
             value = getattr(self, key)
-            if key in ("engines", "needs", "qemu", "usb_ids", "usb_products", "engine_envs"):
+            if key in ("engines", "needs", "qemu", "usb_ids", "usb_products", "engine_envs", "needs_python"):
                 good = isinstance(value, tuple) and all(isinstance(word, str) and word for word in value)
                 self._require(key, good, "a list of words")
             elif key in ("emulator", "simavr_mcu"):
@@ -224,6 +235,9 @@ def missing_here(board: Board) -> tuple[Missing, ...]:
     missing = [Missing(tool, _PACKAGES.get(tool, ())) for tool in board.needs if shutil.which(tool) is None]
     if board.emulator == "tflm" and find_spec("tflite_micro") is None:
         missing.append(Missing("Python package tflite-micro", (), "pip install 'hil-harness[tflm]'  (x86-64 Linux)"))
+    missing += [
+        Missing(module, (), _PYTHON_EXTRA) for module in board.needs_python if importlib.util.find_spec(module) is None
+    ]
     if board.emulator == "simavr":
         if shutil.which("cc") is None:
             missing.append(Missing("cc", _PACKAGES["cc"]))

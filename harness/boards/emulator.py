@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.boards.catalogue import Board
 from harness.errors import UsageError
@@ -17,7 +17,10 @@ class Emulator(Protocol):
     ends (PR_SET_PDEATHSIG), which is also why a killed harness leaves nothing running.
     """
 
-    port_name: str
+    @property
+    def port_name(self) -> str:
+        """The harness's end of the line, as `open_port` takes it."""
+        ...
 
     def start(self, elf: Path) -> None:
         """Powers on with `elf` in flash; whatever ran before is stopped, bytes still on the line are dropped.
@@ -49,6 +52,23 @@ class Emulator(Protocol):
         ...
 
 
+@runtime_checkable
+class RomLoaderEmulator(Emulator, Protocol):
+    """An emulator with a boot loader of its own: a real uploader talks to it over the line.
+
+    `start` takes the file of its flash memory instead of an ELF. Its pty may change when the program ends by itself.
+    """
+
+    def enter_loader(self, flash: Path) -> None:
+        """Powers on in the boot loader, which writes what it receives into the file `flash`, made if not there.
+
+        Raises:
+            BuildError: a helper program of the emulator can't be built here.
+            BoardError: the emulator can't be started, or did not react by its deadline.
+        """
+        ...
+
+
 def make_emulator(board: Board) -> Emulator:
     """The powered-off emulator of `board`.
 
@@ -73,5 +93,9 @@ def make_emulator(board: Board) -> Emulator:
             from harness.boards.tflm_device.emulator import TflmEmulator
 
             return TflmEmulator(board)
+        case "esp32c3":
+            from harness.boards.esp32c3_sim.emulator import Esp32C3Emulator
+
+            return Esp32C3Emulator(board)
         case None:
             raise UsageError(f"{board.id} is not an emulated board", board=board.id)

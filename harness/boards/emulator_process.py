@@ -72,12 +72,20 @@ class PtyProcess:
                 pass_fds=tuple(pass_fds),
                 # Ctrl-C in the terminal is for the harness, which then stops the child in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(os.getpid()),
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise BoardError(f"{self.program} can't be started: {error}", board=self.board_id, hint=hint) from error
         finally:
             os.close(stderr_writer)
+
+    def release_line(self) -> None:
+        """From here on the program alone has its end of the line: when it ends, the line hangs up.
+
+        It can't be started again.
+        """
+        os.close(self._master)
+        self._master = -1
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the process.
@@ -179,7 +187,9 @@ def make_raw(tty: int) -> None:
     termios.tcsetattr(tty, termios.TCSANOW, attributes)
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel kills the child when the thread that started it ends."""
+
     def in_child() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         # The parent may have died before the line above took effect.

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from harness.boards.catalogue import Board
-from harness.boards.emulator import Emulator, make_emulator
+from harness.boards.emulator import Emulator, RomLoaderEmulator, make_emulator
 from harness.boards.flash_slot import FlashSlot
 from harness.boards.inventory import AttachedPort, find_port, list_ports, lock_name
 from harness.boards.lock import TargetLock
@@ -154,9 +154,18 @@ class Target:
             flasher(self.board, image, self.port_name, say)
             return
         assert self._emulator is not None
-        self._emulator.stop()
-        flasher(self.board, image, str(self._slot.path), say)
-        self._slot.verify(image.elf, board=self.board.id)
+        if isinstance(self._emulator, RomLoaderEmulator):
+            self._slot.forget_build()
+            self._emulator.enter_loader(self._slot.elf)
+            try:
+                flasher(self.board, image, self.port_name, say)
+            finally:
+                self._emulator.stop()
+            self._slot.note_build(image.build_id)
+        else:
+            self._emulator.stop()
+            flasher(self.board, image, str(self._slot.path), say)
+            self._slot.verify(image.elf, board=self.board.id)
         self._power_on()
         if self._power_on_error is not None:
             raise self._power_on_error
@@ -180,8 +189,8 @@ class Target:
     def _hold_emulated(self) -> None:
         name, lock = _first_free(self.board)
         self._held.enter_context(lock)
-        self._slot = FlashSlot(name)
         self._emulator = make_emulator(self.board)
+        self._slot = FlashSlot(name, raw=isinstance(self._emulator, RomLoaderEmulator))
         self._held.callback(self._emulator.close)
         if not self._slot.is_empty:
             self._power_on()

@@ -31,8 +31,10 @@ def flash(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None 
     """
     if image.board != board.id:
         raise FlashError(f"the image is for board {image.board}", board=board.id, port=port)
-    if board.kind == "emulated":
+    if not board.flashed_over_line:
         _fill_slot(board, image, Path(port), on_line)
+    elif board.kind == "emulated":
+        _upload_elf(board, image, port, on_line)
     else:
         _upload(board, image, port, on_line)
 
@@ -40,6 +42,10 @@ def flash(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None 
 def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine | None) -> None:
     if not slot.is_dir():
         raise FlashError("the flash slot is not a directory", board=board.id, port=str(slot))
+    _upload_elf(board, image, str(slot), on_line)
+
+
+def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
     work = cache_dir() / "work"
     work.mkdir(parents=True, exist_ok=True)
     # The upload target takes its image from a build directory; this one holds nothing else, and nothing is built.
@@ -52,7 +58,7 @@ def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine |
             firmware_dir(),
             [
                 *("run", "-e", board.platformio_env, "--disable-auto-clean"),
-                *("-t", "nobuild", "-t", "upload", "--upload-port", str(slot)),
+                *("-t", "nobuild", "-t", "upload", "--upload-port", port),
             ],
             workspace=Path(temporary),
             environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine},

@@ -15,7 +15,12 @@ from harness.errors import BuildError
 from harness.resources import cache_dir, write_atomic
 
 # PlatformIO environment -> C++ compiler on PATH. Another environment's compiler comes from PlatformIO's registry.
-_LOCAL_COMPILERS = {"host": "c++", "netduino2plus": "arm-none-eabi-g++", "megaatmega2560": "avr-g++"}
+_LOCAL_COMPILERS = {
+    "host": "c++",
+    "netduino2plus": "arm-none-eabi-g++",
+    "megaatmega2560": "avr-g++",
+    "esp32c3-sim": "riscv64-unknown-elf-g++",
+}
 _VERSION_TIMEOUT_S = 10.0
 _ARDUINO_CORE = Path("/usr/share/arduino/hardware/arduino/avr/platform.txt")
 

@@ -168,7 +168,7 @@ def _latency(record: RunRecord) -> RenderableType:
     emulated = ""
     if record.target.kind == "emulated":
         # The host board has no count of its own: its time is this computer's, disturbed by whatever else runs.
-        emulated = "; what an emulator counts, not silicon" if latency.cycles else "; this computer's own time"
+        emulated = "; what an emulator counts, not silicon" if record.target.cpu_hz else "; this computer's own time"
     remark = f"time around invoke alone, {latency.warmup} warm-ups left out{emulated}"
     return Group(table, note(remark))
 

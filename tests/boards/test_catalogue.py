@@ -91,7 +91,7 @@ def test_an_unknown_board_is_a_usage_error_with_a_near_match() -> None:
     with pytest.raises(UsageError, match="esp23") as caught:
         find_board("esp23")
     assert caught.value.exit_code == EXIT_USAGE
-    assert "did you mean esp32?" in (caught.value.hint or "")
+    assert "did you mean esp32" in (caught.value.hint or "")
 
 
 def test_a_name_like_no_board_gets_all_of_them() -> None:

@@ -16,6 +16,7 @@ mcu = board.get("build.mcu")
 
 CORTEX_M4F = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 AVR = ["-mmcu=" + mcu]
+RV32IMC = ["-march=rv32imc", "-mabi=ilp32", "-mcmodel=medany", "--specs=picolibc.specs"]
 # The work directory and the project's place must not show in the image: the same inputs give the same bytes anywhere.
 # gcc-avr 5.4 has no -ffile-prefix-map; its debug information is all that names a directory.
 PREFIX_MAP = "-fdebug-prefix-map" if board.get("build.toolchain") == "avr" else "-ffile-prefix-map"
@@ -32,6 +33,8 @@ TOOLCHAINS = {
     # library that does must fail to link rather than get a stub.
     "arm": ("arm-none-eabi-", CORTEX_M4F, "-O2", ["-nostartfiles", "--specs=nano.specs"]),
     "avr": ("avr-", AVR, "-Os", []),
+    # Start-up is src/platform/esp32c3_startup.cpp.
+    "riscv": ("riscv64-unknown-elf-", RV32IMC, "-O2", ["-nostartfiles"]),
 }
 prefix, machine, optimise, link = TOOLCHAINS[board.get("build.toolchain")]
 
@@ -56,12 +59,23 @@ env.Append(
     CCFLAGS=[*machine, optimise, "-g", "-ffunction-sections", "-fdata-sections", *SAME_ANYWHERE],
     CFLAGS=["-std=gnu11"],
     # The firmware is C++11; the library of an engine may need more (scripts/select_engine.py).
-    CXXFLAGS=["-std=" + env.get("HIL_CXX_STANDARD", "gnu++11"), "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
+    CXXFLAGS=[
+        "-std=" + env.get("HIL_CXX_STANDARD", "gnu++11"),
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-fno-threadsafe-statics",
+    ],
     ASFLAGS=[*machine, "-x", "assembler-with-cpp"],
     LINKFLAGS=[*machine, optimise, "-Wl,--gc-sections", *link],
     LIBS=["m"],
     CPPDEFINES=[("F_CPU", "$BOARD_F_CPU")] if board.get("build.toolchain") != "host" else [],
 )
+
+if board.get("build.toolchain") == "riscv":
+    # The later -march wins. Not for the linker, which finds no C library by that name.
+    env.Append(CCFLAGS=["-march=rv32imc_zicsr"], ASFLAGS=["-march=rv32imc_zicsr"])
+    # There is no C++ library for it, and the firmware needs none; g++ would ask for one.
+    env.Replace(LINK="$CC")
 
 image = "$BUILD_DIR/${PROGNAME}.elf" if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
 
@@ -90,7 +104,26 @@ def fill_slot(target, source, env):
     return 0
 
 
+upload = env.VerboseAction(fill_slot, "Filling the flash slot with $SOURCE")
+if board.get("upload.protocol", "") == "esptool":
+    # As on a chip: a real uploader talks to a boot loader on a serial port, which this board's simulator has too.
+    ESPTOOL = '"$PYTHONEXE" -m esptool --chip ' + mcu
+    upload = [
+        env.VerboseAction(ESPTOOL + " elf2image $ESP_IMAGE_FLAGS -o $ESP_IMAGE $SOURCE", "Making an image of $SOURCE"),
+        env.VerboseAction(ESPTOOL + " $ESP_UPLOAD_FLAGS", "Uploading $ESP_IMAGE"),
+    ]
+    env.Replace(
+        ESP_IMAGE="$BUILD_DIR/${PROGNAME}.bin",
+        ESP_IMAGE_FLAGS=["--flash-mode", "dio", "--flash-freq", "40m", "--flash-size", "4MB"],
+        # A pty has no DTR and RTS to reset with: the simulator is put into its loader and started by other means.
+        # The loader is the chip's own, in ROM: no stub is put into its RAM. The image is loaded by the ROM from offset 0.
+        ESP_UPLOAD_FLAGS=[
+            *("--port", '"$UPLOAD_PORT"', "--baud", "$UPLOAD_SPEED", "--before", "no-reset", "--after", "no-reset"),
+            *("--no-stub", "write-flash", "0x0", "$ESP_IMAGE"),
+        ],
+    )
+
 AlwaysBuild(env.Alias("nobuild", image))
 env.AddPlatformTarget("size", image, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"), "Program Size")
-env.AddPlatformTarget("upload", image, env.VerboseAction(fill_slot, "Filling the flash slot with $SOURCE"), "Upload")
+env.AddPlatformTarget("upload", image, upload, "Upload")
 Default(image)
