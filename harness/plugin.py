@@ -2,7 +2,7 @@
 
 Fixtures, once per board and model: `board` (Board), `hil_model` (str; override it to choose another), `bundle`
 (Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job); once per test:
-`hil_session` (Session).
+`hil_session` (Session). Without a board, from --port alone: `hil_watch` (function that compares what a sketch prints).
 
 Thin, and light at import: every pytest start in this environment pays for it.
 """
@@ -10,11 +10,11 @@ Thin, and light at import: every pytest start in this environment pays for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.link.session import Session
     from harness.model.bundle import Bundle
     from harness.report.record import RunRecord
+    from harness.report.watch_record import WatchRecord
     from harness.workflow.prepare import Prepared
     from harness.workflow.run import RunOptions, RunOutcome
 
@@ -227,6 +228,29 @@ def hil_run(
     outcome = run_on(target, _hil_prepared, _hil_options, Silent())
     request.config.stash[_STATE].runs.append(outcome.record)
     return outcome
+
+
+@pytest.fixture
+def hil_watch(request: pytest.FixtureRequest, hil_model: str) -> Callable[..., WatchRecord]:
+    """Compares what the sketch at --port prints with Keras: `record = hil_watch(count=8)`, `record.verdict == "pass"`.
+
+    Keyword arguments are the fields of `harness.workflow.watch.WatchOptions`. Skips (--require-board: fails) where no
+    --port is given or it is not there.
+    """
+    from harness.workflow.watch import WatchOptions, watch
+
+    port = request.config.getoption("--port")
+    if port is None:
+        _absent(request.config, "no --port given: no sketch was watched")
+
+    def compare(**wanted: Any) -> WatchRecord:
+        try:
+            return watch(WatchOptions(**{"model": hil_model, "port": port} | wanted))
+        except PortNotFoundError as error:
+            why = _one_line(error)
+        _absent(request.config, why)
+
+    return compare
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,9 +24,11 @@ EXIT_BROKEN_PIPE = 141
 # name -> (module with a click command named `command`, help line)
 COMMANDS = {
     "run": ("harness.cli.run", "Build, flash, stream the vectors, compare with Keras, report."),
+    "sweep-arena": ("harness.cli.sweep_arena", "Find, prove and confirm the smallest ARENA_SIZE that works."),
     "build": ("harness.cli.build", "Build the firmware with a model in it; print its sizes."),
     "flash": ("harness.cli.flash", "Put that firmware on a board and check that it runs."),
     "monitor": ("harness.cli.monitor", "Show what a board says: console text and frames."),
+    "watch": ("harness.cli.watch", "Compare what an existing sketch prints with Keras."),
     "report": ("harness.cli.report", "Render a run's JSON as Markdown, JUnit or on the terminal."),
     "convert": ("harness.cli.convert", "Convert a Keras model to .tflite and model.h, and check it in TFLM."),
     "lint": ("harness.cli.lint", "Say what TFLM would get wrong about a model, before building."),

@@ -36,9 +36,8 @@ def open_port(name: str, baud: int, *, board: str | None = None, dtr: bool = Tru
     Raises UsageError for any other kind of name, PortNotFoundError with the ports that do exist, PortBusyError with the
     holder, BoardError where permission is missing or the name is no serial port.
     """
+    check_port_name(name, board=board)
     is_url = name.startswith(URL_SCHEMES)
-    if not is_url:
-        _check_device(name, board)
     try:
         # Constructed closed: an open by the constructor would not let the lines be chosen first.
         line = serial.serial_for_url(name, do_not_open=True, baudrate=baud, timeout=POLL_S)
@@ -207,7 +206,16 @@ def _descriptor(line: serial.Serial) -> int | None:
     return descriptor
 
 
-def _check_device(name: str, board: str | None) -> None:
+def check_port_name(name: str, *, board: str | None = None) -> None:
+    """Looks whether `name` can be a port, without opening it: for those who have long work to do first.
+
+    Raises:
+        UsageError: neither a device path nor one of the URL schemes allowed.
+        PortNotFoundError: a device path that does not exist.
+        BoardError: no serial port, or no permission to look.
+    """
+    if name.startswith(URL_SCHEMES):
+        return
     if "://" in name or not name.startswith("/"):
         raise UsageError(
             f"{name!r} is no port",

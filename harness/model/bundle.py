@@ -13,11 +13,13 @@ import numpy as np
 from harness.compare.metrics import Array, Task
 from harness.errors import UsageError
 from harness.model import bundle_toml
-from harness.model.bundle_toml import DEFAULT_TOLERANCE, Manifest
+from harness.model.bundle_toml import DEFAULT_TOLERANCE, DEFAULT_TOLERANCE_INT8, Manifest
 from harness.model.golden import golden_for, inputs_from_worker
+from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
-from harness.model.keras_file import KerasFile, read_keras_file
+from harness.model.model_file import ModelFile, read_model_file
 from harness.model.table import load_table
+from harness.model.tflite_source import TfliteSource
 from harness.model.vectors import load_labels, load_vectors, shape_text
 from harness.resources import models_dir
 
@@ -29,7 +31,7 @@ class Bundle:
     Attributes:
         name: of the bundle, or the model file's name without its ending.
         model_path: the model file.
-        model_sha256: its SHA-256, 32 bytes; the model's identity on the wire.
+        model_sha256: its SHA-256, of a C header that of the .tflite in it; 32 bytes, the model's identity on the wire.
         inputs: one array an input of the model, in `graph.inputs` order: (vectors, *shape) float32, finite.
         labels: what the outputs should ideally be, if known: regression (vectors, ...) float32, classification
             (vectors,) int64 class indices.
@@ -41,6 +43,9 @@ class Bundle:
         arena_bytes: "board/engine" -> arena known to be enough.
         description: one line for people.
         notes: what was done to the user's files on the way in ("int64 converted to float32").
+        tolerance_int8_of_range: as `tolerance_max_abs_of_range`, for the model converted to int8.
+        tflite: the model itself, where it came converted; `golden` is then full TensorFlow Lite's, and the graph has
+            no weights.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Bundle:
     arena_bytes: Mapping[str, int]
     description: str = ""
     notes: tuple[str, ...] = field(default=())
+    tolerance_int8_of_range: float = DEFAULT_TOLERANCE_INT8
+    tflite: TfliteSource | None = None
 
     @property
     def count(self) -> int:
@@ -81,7 +88,8 @@ def load_bundle(
     """Load a shipped bundle by name, a bundle folder, or a model file.
 
     Args:
-        name_or_path: "fuel_lstm", a folder with a bundle.toml, or a `.keras` file (which needs `vectors`).
+        name_or_path: "fuel_lstm", a folder with a bundle.toml, or a model file (which needs `vectors`): `.keras`,
+            `.tflite`, or a C header with a .tflite in it.
         vectors: file of vectors in place of the bundle's own; see `harness.model.vectors.load_vectors`.
         labels: file of labels for the vectors.
         data: csv table from which the columns in bundle.toml's [data] give vectors and labels.
@@ -124,10 +132,11 @@ def load_bundle(
         file.sha256,
         inputs,
         stateful=manifest.stateful,
+        tflite=None if file.tflite is None else file.tflite.data,
         shipped=manifest.golden,
         on_note=on_note,
     )
-    _check_finite(manifest.model, golden.outputs)
+    _check_finite(manifest.model, golden)
     if truth is not None:
         _check_labels(truth, golden.outputs, task)
     return Bundle(
@@ -144,17 +153,19 @@ def load_bundle(
         arena_bytes=manifest.arena_bytes,
         description=manifest.description,
         notes=notes,
+        tolerance_int8_of_range=manifest.tolerance_int8_of_range,
+        tflite=file.tflite,
     )
 
 
-def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[Manifest, KerasFile]:
+def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[Manifest, ModelFile]:
     path = Path(name_or_path)
     folder = models_dir() / path
     if len(path.parts) == 1 and (folder / bundle_toml.FILE_NAME).is_file():
         path = folder
     if path.is_dir():
         manifest = bundle_toml.load_manifest(path / bundle_toml.FILE_NAME)
-        file = read_keras_file(manifest.model, allow_h5=allow_h5)
+        file = read_model_file(manifest.model, allow_h5=allow_h5)
         if manifest.model_sha256 not in (None, file.sha256):
             raise UsageError(
                 f"{manifest.model} is not the model its {bundle_toml.FILE_NAME} names",
@@ -166,10 +177,12 @@ def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[
         near = difflib.get_close_matches(str(name_or_path), known, 1)
         raise UsageError(
             f"there is no bundle or model file {str(name_or_path)!r}",
-            hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}, or the path of a .keras file",
+            hint=f"did you mean {near[0]}?"
+            if near
+            else f"one of {', '.join(known)}, or the path of a .keras, .tflite or .h file",
         )
-    file = read_keras_file(path, allow_h5=allow_h5)
-    guess: Task = "classification" if file.output_activation == "softmax" else "regression"
+    file = read_model_file(path, allow_h5=allow_h5)
+    guess: Task = "classification" if file.is_classifier else "regression"
     return (
         Manifest(
             name=path.stem,
@@ -183,7 +196,7 @@ def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[
     )
 
 
-def _from_table(manifest: Manifest, file: KerasFile, data: Path) -> tuple[dict[str, FloatArray], Array | None]:
+def _from_table(manifest: Manifest, file: ModelFile, data: Path) -> tuple[dict[str, FloatArray], Array | None]:
     if manifest.data is None:
         raise UsageError(
             f"bundle {manifest.name} does not say which columns of a table it takes",
@@ -216,12 +229,12 @@ def _check_labels(labels: Array, outputs: tuple[FloatArray, ...], task: Task) ->
         raise UsageError(f"label {index} is class {labels[index]}, but the model tells classes 0..{classes - 1} apart")
 
 
-def _check_finite(model: Path, outputs: tuple[FloatArray, ...]) -> None:
-    for output in outputs:
+def _check_finite(model: Path, golden: Golden) -> None:
+    for output in golden.outputs:
         bad = ~np.isfinite(output.reshape(len(output), -1)).all(axis=1)
         if bad.any():
             raise UsageError(
-                f"{model}: Keras itself gives NaN or Inf for {int(bad.sum())} vectors, "
+                f"{model}: {golden.graph.framework} itself gives NaN or Inf for {int(bad.sum())} vectors, "
                 f"the first is vector {int(np.argmax(bad))}",
                 hint="there is nothing to compare a board with; look at the model's weights and the vectors' range",
             )

@@ -4,10 +4,11 @@ name = "fuel_lstm"
 description = "..."
 task = "regression"                    # or "classification"
 tolerance_max_abs_of_range = 1e-4      # optional: max|e| <= this x (max - min of golden)
+tolerance_int8_of_range = 0.1          # optional: the same for the model converted to int8
 stateful = false                       # optional: vectors are one continuing stream, state is kept between them
 
 [files]                                # all but model optional; inside the folder
-model = "model.keras"
+model = "model.keras"                  # or a .tflite, or a C header with one
 model_sha256 = "<64 hex digits>"
 vectors = "vectors.npz"
 labels = "labels.npz"
@@ -38,6 +39,8 @@ from harness.errors import UsageError
 
 FILE_NAME = "bundle.toml"
 DEFAULT_TOLERANCE = 1e-4
+# An int8 model has 256 values for its whole output range, and errors of a few of them add up over its layers.
+DEFAULT_TOLERANCE_INT8 = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Manifest:
     golden: Path | None = None
     arena_bytes: Mapping[str, int] = field(default_factory=dict)
     data: DataSpec | None = None
+    tolerance_int8_of_range: float = DEFAULT_TOLERANCE_INT8
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -99,6 +103,7 @@ def load_manifest(path: Path) -> Manifest:
         golden=files.inside("golden"),
         arena_bytes={key: arena.count(key) for key in arena.keys},
         data=_data(top.table("data")) if "data" in document else None,
+        tolerance_int8_of_range=top.number("tolerance_int8_of_range", DEFAULT_TOLERANCE_INT8),
     )
     top.finish()
     files.finish()

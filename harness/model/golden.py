@@ -1,7 +1,8 @@
 """Golden outputs: what Keras computes for the vectors, computed once and kept by content.
 
-Keras and TensorFlow are never imported here. On a cache miss a worker process loads the model (`keras_worker`), within
-limits: a model file is code, and TensorFlow takes seconds to import.
+For a model that came converted, full TensorFlow Lite takes Keras' place. Neither is ever imported here. On a cache miss
+a worker process loads the model (`keras_worker`), within limits: a model file is code, and TensorFlow takes seconds to
+import.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.compare.metrics import Array
 from harness.errors import UsageError
 from harness.model import golden_file
 from harness.model.golden_file import Golden
@@ -47,6 +49,7 @@ def golden_for(
     inputs: Mapping[str, FloatArray],
     *,
     stateful: bool = False,
+    tflite: bytes | None = None,
     shipped: Path | None = None,
     timeout_s: float = WORKER_TIMEOUT_S,
     on_note: Callable[[str], None] | None = None,
@@ -55,6 +58,7 @@ def golden_for(
 
     Args:
         model: the model file; `model_sha256` is its digest.
+        tflite: the model itself where it came converted; `model_sha256` is then of these bytes.
         inputs: name -> (vectors, *shape) float32, for every input of the model.
         stateful: keep recurrent state from each vector to the next.
         shipped: a golden file that came with the bundle; used if it belongs to this model and these vectors, whatever
@@ -83,8 +87,8 @@ def golden_for(
     if golden is not None and fits(golden):
         return golden
     if on_note is not None:
-        on_note(f"computing golden outputs of {model.name} with Keras (kept for the next run)")
-    golden = golden_from_worker(model, model_sha256, inputs, stateful=stateful, timeout_s=timeout_s)
+        on_note(f"computing golden outputs of {model.name} with {_reference(tflite)} (kept for the next run)")
+    golden = golden_from_worker(model, model_sha256, inputs, stateful=stateful, tflite=tflite, timeout_s=timeout_s)
     # A cache that can't be written costs time, not the result.
     with contextlib.suppress(OSError):
         write_golden(cached, golden)
@@ -106,9 +110,10 @@ def golden_from_worker(
     inputs: Mapping[str, FloatArray],
     *,
     stateful: bool = False,
+    tflite: bytes | None = None,
     timeout_s: float = WORKER_TIMEOUT_S,
 ) -> Golden:
-    """Golden outputs and graph, computed by Keras in a process of its own.
+    """Golden outputs and graph, computed by Keras or TensorFlow Lite in a process of its own.
 
     Vectors and results go through its pipes, so an interrupted worker leaves no files.
 
@@ -116,17 +121,22 @@ def golden_from_worker(
         UsageError: as `golden_for`.
     """
     request = io.BytesIO()
-    np.savez(request, **{f"input/{name}": array for name, array in inputs.items()})  # type: ignore[arg-type]
+    arrays: dict[str, Array] = {f"input/{name}": array for name, array in inputs.items()}
+    if tflite is not None:
+        arrays["model"] = np.frombuffer(tflite, np.uint8)
+    np.savez(request, **arrays)  # type: ignore[arg-type]
     options = {
         "vectors_sha256": vectors_digest(inputs).hex(),
         "inputs": list(inputs),
         "stateful": stateful,
+        "tflite": tflite is not None,
     }
-    answer = _ask(model, model_sha256, options, request.getvalue(), timeout_s)
+    who = _reference(tflite)
+    answer = _ask(model, model_sha256, options, request.getvalue(), timeout_s, who)
     try:
         return golden_file.decode(answer)
     except ValueError as error:
-        raise UsageError(f"{model}: Keras' answer can't be read ({error})") from None
+        raise UsageError(f"{model}: the answer of {who} can't be read ({error})") from None
 
 
 def inputs_from_worker(
@@ -137,13 +147,22 @@ def inputs_from_worker(
     Raises:
         UsageError: as `golden_for`.
     """
-    answer = json.loads(_ask(model, model_sha256, {"inputs": None}, b"", timeout_s))
+    answer = json.loads(_ask(model, model_sha256, {"inputs": None, "tflite": False}, b"", timeout_s, "Keras"))
     return {str(name): tuple(None if size is None else int(size) for size in shape) for name, shape in answer}
 
 
-def _ask(model: Path, model_sha256: bytes, options: Mapping[str, object], request: bytes, timeout_s: float) -> bytes:
-    """A worker's answer to one request."""
-    _check_keras()
+def _reference(tflite: bytes | None) -> str:
+    return "Keras" if tflite is None else "TensorFlow Lite"
+
+
+def _ask(
+    model: Path, model_sha256: bytes, options: Mapping[str, object], request: bytes, timeout_s: float, who: str
+) -> bytes:
+    """A worker's answer to one request; `who` answers it, for messages."""
+    if options["tflite"]:
+        _check_installed("tensorflow")
+    else:
+        _check_keras()
     whole = {
         **options,
         "model": str(model.resolve()),
@@ -154,13 +173,13 @@ def _ask(model: Path, model_sha256: bytes, options: Mapping[str, object], reques
     }
     command = [sys.executable, "-P", "-m", "harness.model.keras_worker", json.dumps(whole)]
     with tempfile.TemporaryDirectory(prefix="hil-keras-") as folder:
-        code, out, err = _run(command, request, folder, timeout_s, model)
+        code, out, err = _run(command, request, folder, timeout_s, f"{model}: {who}")
     if code == 0:
         return out
-    raise _refusal(model, code, out, err)
+    raise _refusal(model, who, code, out, err)
 
 
-def _run(command: list[str], request: bytes, folder: str, timeout_s: float, model: Path) -> tuple[int, bytes, bytes]:
+def _run(command: list[str], request: bytes, folder: str, timeout_s: float, what: str) -> tuple[int, bytes, bytes]:
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -173,7 +192,7 @@ def _run(command: list[str], request: bytes, folder: str, timeout_s: float, mode
         out, err = process.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         raise UsageError(
-            f"{model}: Keras did not finish within {timeout_s:g} s", hint="fewer vectors, or shorter ones"
+            f"{what} did not finish within {timeout_s:g} s", hint="fewer vectors, or shorter ones"
         ) from None
     finally:
         # Ctrl-C and everything else: no process is left behind.
@@ -209,7 +228,7 @@ def _environment(folder: str) -> dict[str, str]:
     }
 
 
-def _refusal(model: Path, code: int, out: bytes, err: bytes) -> UsageError:
+def _refusal(model: Path, who: str, code: int, out: bytes, err: bytes) -> UsageError:
     """The worker's reason, or how it ended."""
     try:
         answer = json.loads(out)
@@ -220,18 +239,13 @@ def _refusal(model: Path, code: int, out: bytes, err: bytes) -> UsageError:
     last = "".join(c for c in lines[-1] if c.isprintable())[:200] if lines else "it printed nothing"
     how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return UsageError(
-        f"{model}: Keras {how} while it loaded or ran the model ({last})",
+        f"{model}: {who} {how} while it loaded or ran the model ({last})",
         hint="the model may be damaged or need more memory or time than a test run is given",
     )
 
 
 def _check_keras() -> None:
-    missing = [name for name in ("tensorflow", "keras") if _version(name) == ""]
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} not installed, but needed to compute golden outputs",
-            hint="pip install tensorflow, or run a shipped bundle with its own vectors",
-        )
+    _check_installed("tensorflow", "keras")
     version = _version("keras")
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST_KERAS:
@@ -239,6 +253,15 @@ def _check_keras() -> None:
         raise UsageError(
             f"keras {version} is not used on model files: loading them is safe from {oldest} on only",
             hint="pip install --upgrade keras",
+        )
+
+
+def _check_installed(*packages: str) -> None:
+    missing = [name for name in packages if _version(name) == ""]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} not installed, but needed to compute golden outputs",
+            hint="pip install tensorflow, or run a shipped bundle with its own vectors",
         )
 
 

@@ -2,7 +2,8 @@
 
 stdin: npz with an array "input/<name>" for each input. stdout: a golden file and exit code 0, or a JSON object with
 "error" and "hint" and exit code 3. Anything else means it crashed or ran into a limit. Where OPTIONS names no inputs,
-the answer is the model's inputs as JSON: [[name, shape], ...].
+the answer is the model's inputs as JSON: [[name, shape], ...]. Where it says "tflite", the npz has the model too, as an
+array "model" of bytes, and full TensorFlow Lite computes it.
 
 Each vector is computed by itself (batch size 1), as a board does it: a golden output then depends on its own vector
 alone, to the last bit, and not on what else was in the batch.
@@ -24,9 +25,10 @@ from typing import Any, NoReturn  # Keras ships no types.
 
 import numpy as np
 
-from harness.model import golden_file, keras_graph
+from harness.model import golden_file, keras_graph, tflite_graph, tflite_reference
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
+from harness.model.tflite_read import read_tflite
 
 EXIT_REFUSED = 3
 PR_SET_PDEATHSIG = 1
@@ -75,6 +77,8 @@ def _limit(memory_bytes: int, cpu_s: int, parent: int) -> None:
 
 
 def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
+    if options["tflite"]:
+        return _answer_of_tflite(options, request)
     path = Path(options["model"])
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
@@ -89,9 +93,7 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     model = _load(keras, path)
     if options["inputs"] is None:
         return json.dumps([[tensor.name, tensor.shape[1:]] for tensor in model.inputs]).encode()
-    with np.load(io.BytesIO(request), allow_pickle=False) as npz:
-        inputs = {name: np.asarray(npz[f"input/{name}"], np.float32) for name in options["inputs"]}
-    inputs = _in_model_order(model, inputs)
+    inputs = _in_model_order(model, _vectors(options, request))
     shapes = {name: array.shape[1:] for name, array in inputs.items()}
     try:
         outputs = _outputs(tf, model, inputs, options["stateful"])
@@ -114,6 +116,33 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     return golden_file.encode(
         Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
     )
+
+
+def _answer_of_tflite(options: Mapping[str, Any], request: bytes) -> bytes:
+    with np.load(io.BytesIO(request), allow_pickle=False) as npz:
+        data = npz["model"].tobytes()
+    inputs = _vectors(options, request)
+
+    import tensorflow as tf
+
+    try:
+        outputs = tflite_reference.outputs(tf.lite, data, tuple(inputs.values()), stateful=options["stateful"])
+    except tflite_reference.RefusedError as error:
+        raise _RefusedError(f"TensorFlow Lite {error.what}: {_reason(error)}", "convert the model again") from None
+    graph = tflite_graph.describe(
+        read_tflite(data),
+        sha256=bytes.fromhex(options["model_sha256"]),
+        framework=f"tflite {tf.__version__}",
+        notes=("golden outputs by full TensorFlow Lite, one vector at a time",),
+    )
+    return golden_file.encode(
+        Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
+    )
+
+
+def _vectors(options: Mapping[str, Any], request: bytes) -> dict[str, FloatArray]:
+    with np.load(io.BytesIO(request), allow_pickle=False) as npz:
+        return {name: np.asarray(npz[f"input/{name}"], np.float32) for name in options["inputs"]}
 
 
 def _load(keras: Any, path: Path) -> Any:

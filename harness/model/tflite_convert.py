@@ -22,6 +22,7 @@ from harness.model.tflite_steps import Step, StepModel, lower
 from harness.model.tflite_write import OptionsTable, Quantisation, TfliteWriter
 
 _DESCRIPTION = "hil-harness"
+_LSTM_INTERMEDIATES = 5
 _LSTM_INPUTS = 24  # the operator's fixed number of inputs; most are left out
 _STATE_INPUTS = (18, 19)  # hidden state, cell state
 _NARROW_RANGE = 127  # symmetric int8 weights leave out -128
@@ -169,6 +170,12 @@ class _Emitter:
             inputs[position] = self.writer.tensor(
                 f"{step.result}/{label}", dtype, (1, units), quantisation, is_variable=True
             )
+        intermediates: list[int] = []
+        if self.quantiser is not None:
+            # Full TensorFlow Lite refuses an int8 LSTM without them, though it reads the fifth alone; TFLM reads
+            # none and refuses one that has a size.
+            inner = self.writer.tensor(f"{step.result}/inner", "INT8", (0,), values[step.result])
+            intermediates = [inner] * _LSTM_INTERMEDIATES
         options = self._options("UnidirectionalSequenceLSTMOptions", fusedActivationFunction=_ACTIVATION["TANH"])
         self.writer.operator(
             "UNIDIRECTIONAL_SEQUENCE_LSTM",
@@ -177,6 +184,7 @@ class _Emitter:
             [self.tensors[step.result]],
             options,
             "UnidirectionalSequenceLSTMOptions",
+            intermediates,
         )
 
     def _plain(self, step: Step) -> None:

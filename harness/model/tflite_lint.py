@@ -221,6 +221,10 @@ RULES = (
 )
 
 
+# Those that hold for the harness itself, whatever the library.
+WIRE_RULES = frozenset({"batch", "wire-type"})
+
+
 def lint_tflite(data: bytes, library: str | TflmLibrary = DEFAULT_LIBRARY) -> tuple[Finding, ...]:
     """What is wrong with a model for one library, errors first; empty if nothing is.
 

@@ -31,13 +31,20 @@ def pack_tflm(graph: ModelGraph, *, calibration: Sequence[FloatArray] | None = N
     return _pack(data, graph.source_sha256, lower(graph).macs)
 
 
-def pack_tflite(source: TfliteSource, *, library: str = DEFAULT_LIBRARY) -> PackedModel:
+def pack_tflite(source: TfliteSource, *, library: str = DEFAULT_LIBRARY, lint: bool = True) -> PackedModel:
     """Packs a model that came converted. `macs` is 0: unknown.
 
+    Args:
+        source: the model.
+        library: TFLM library to check for.
+        lint: refuse what lint finds errors in.
+
     Raises:
-        UsageError: the library would not run the model, or would run it wrong.
+        UsageError: the library would not run the model, or would run it wrong; without lint, only where an operator is
+            in no library at all.
     """
-    require_runnable(source, library)
+    if lint:
+        require_runnable(source, library)
     return _pack(source.data, source.sha256, 0)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.model.tflite_flat import TfliteFormatError
 from harness.model.tflite_header import MAX_HEADER_BYTES, parse_header
-from harness.model.tflite_lint import errors_of, lint_tflite
+from harness.model.tflite_lint import WIRE_RULES, Finding, errors_of, lint_tflite
 from harness.model.tflite_read import MAX_MODEL_BYTES, TfliteModel, read_tflite
 
 SUFFIXES = (".tflite", ".h", ".hpp", ".hh", ".cc", ".cpp", ".c")
@@ -69,7 +69,10 @@ def load_tflite(path: Path) -> TfliteSource:
     data = _read(path, MAX_HEADER_BYTES if header else MAX_MODEL_BYTES)
     registered = None
     if header:
-        parsed = parse_header(data.decode("utf-8", "replace"))
+        try:
+            parsed = parse_header(data.decode("utf-8", "replace"))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.what}", hint=error.hint) from error
         data = parsed.data
         registered = tuple(sorted(parsed.operators)) if parsed.methods else None
     try:
@@ -85,17 +88,43 @@ def require_runnable(source: TfliteSource, library: str) -> None:
     Raises:
         UsageError: the first error found, why, and what to do instead.
     """
-    findings = errors_of(lint_tflite(source.data, library))
-    if findings:
-        first = findings[0]
-        more = f" ({len(findings) - 1} more: hil lint {source.path})" if len(findings) > 1 else ""
-        link = f"; see {first.link}" if first.link else ""
-        raise UsageError(f"{source.path}: {first.what}: {first.why}{more}", hint=f"{first.instead}{link}")
+    require_no_errors(lint_tflite(source.data, library), str(source.path))
     if source.unregistered:
         raise UsageError(
             f"{source.path} does not register {', '.join(source.unregistered)}, which its model has",
             hint="write the header again with `hil convert`",
         )
+
+
+def require_sendable(source: TfliteSource) -> None:
+    """Refuses a model whose inputs or outputs have no form on the wire, whatever engine would run it.
+
+    Raises:
+        UsageError: which and why.
+    """
+    findings = [finding for finding in errors_of(lint_tflite(source.data)) if finding.rule in WIRE_RULES]
+    require_no_errors(tuple(findings), str(source.path))
+
+
+def require_no_errors(findings: tuple[Finding, ...], name: str) -> None:
+    """Refuses a model that lint found errors in.
+
+    Args:
+        findings: lint's.
+        name: what the user calls the model.
+
+    Raises:
+        UsageError: every error's finding, why the first is one, and what to do instead.
+    """
+    found = errors_of(findings)
+    if not found:
+        return
+    first = found[0]
+    others = "".join(f"; also {finding.what} [{finding.rule}]" for finding in found[1:])
+    link = f"; see {first.link}" if first.link else ""
+    raise UsageError(
+        f"{name} is refused by lint: {first.what} [{first.rule}]: {first.why}{others}", hint=f"{first.instead}{link}"
+    )
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:

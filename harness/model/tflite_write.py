@@ -52,6 +52,7 @@ class _Operator:
     outputs: tuple[int, ...]
     options_type: int
     options: OptionsTable | None
+    intermediates: tuple[int, ...]
 
 
 def schema_module() -> ModuleType:
@@ -115,16 +116,22 @@ class TfliteWriter:
         outputs: Sequence[int],
         options: OptionsTable | None,
         kind: str,
+        intermediates: Sequence[int] = (),
     ) -> None:
         """Adds an operator.
 
         `kind` is the name of its options table in the schema's union ("NONE" without). -1 is an input left out.
+        `intermediates` are tensors that only tell how the operator's inner values are quantised.
         """
         code = (name, version)
         if code not in self._codes:
             self._codes.append(code)
         options_type = int(getattr(self.schema.BuiltinOptions, kind))
-        self._operators.append(_Operator(self._codes.index(code), tuple(inputs), tuple(outputs), options_type, options))
+        self._operators.append(
+            _Operator(
+                self._codes.index(code), tuple(inputs), tuple(outputs), options_type, options, tuple(intermediates)
+            )
+        )
 
     def finish(self, inputs: Sequence[int], outputs: Sequence[int], *, description: str, name: str = "main") -> bytes:
         """The whole file."""
@@ -148,10 +155,13 @@ class TfliteWriter:
         for op in self._operators:
             options = 0 if op.options is None else op.options.Pack(builder)
             reads, writes = ints(op.inputs), ints(op.outputs)
+            between = ints(op.intermediates) if op.intermediates else 0
             schema.OperatorStart(builder)
             schema.OperatorAddOpcodeIndex(builder, op.code)
             schema.OperatorAddInputs(builder, reads)
             schema.OperatorAddOutputs(builder, writes)
+            if op.intermediates:
+                schema.OperatorAddIntermediates(builder, between)
             if op.options is not None:
                 schema.OperatorAddBuiltinOptionsType(builder, op.options_type)
                 schema.OperatorAddBuiltinOptions(builder, options)

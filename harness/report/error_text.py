@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.errors import HilError
+from harness.errors import BuildError, HilError
 from harness.report.safe_text import printable, printable_lines
 
 CONSOLE_LINES = 12
@@ -12,7 +12,8 @@ def error_text(error: HilError) -> str:
     """The message as the user reads it, over several lines."""
     lines = printable_lines(str(error))
     if error.console:
-        lines.append("device console, last lines:")
+        who = "the tool said" if isinstance(error, BuildError) else "device console"
+        lines.append(f"{who}, last lines:")
         lines += console_lines(error.console)
     return "\n".join(lines)
 

@@ -79,18 +79,15 @@ class RebuildRecord:
     Attributes:
         probes: by size.
         probe_s, rebuild_s: total time of the sizes by either method.
+        ratio: rebuild_s / probe_s.
         agree: every size has the same outcome both ways.
     """
 
     probes: list[RebuildProbe]
     probe_s: float
     rebuild_s: float
+    ratio: float
     agree: bool
-
-    @property
-    def ratio(self) -> float:
-        """How many times faster probing is."""
-        return self.rebuild_s / self.probe_s if self.probe_s > 0 else float("inf")
 
 
 @dataclass(frozen=True, slots=True)

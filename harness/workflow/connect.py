@@ -7,8 +7,16 @@ from typing import Literal
 
 from harness.boards.target import Target
 from harness.build.image import FirmwareImage
-from harness.errors import FlashError, ForeignDeviceError, NoAnswerError, ProtocolVersionError, WrongDeviceError
+from harness.errors import (
+    DeviceError,
+    FlashError,
+    ForeignDeviceError,
+    NoAnswerError,
+    ProtocolVersionError,
+    WrongDeviceError,
+)
 from harness.link.session import Session
+from harness.protocol.ids import ErrorCode
 from harness.protocol.messages import DeviceInfo
 from harness.workflow.progress import Progress
 
@@ -39,6 +47,28 @@ def mismatches(info: DeviceInfo, image: FirmwareImage) -> list[str]:
     if info.build_id != image.build_id:
         found.append(f"its build is {info.build_id.hex()[:12]}, expected {image.build_id.hex()[:12]}")
     return found
+
+
+def check_engine_ready(session: Session, *, board: str, port: str) -> None:
+    """The engine must have started in its arena.
+
+    Raises:
+        DeviceError: it has not; the message says how many bytes are missing, where the engine knows.
+    """
+    status = session.info.engine_status
+    if status.code == 0:
+        return
+    size = session.info.arena.size_bytes
+    what = f"engine {session.info.engine} did not start in its arena of {size} bytes"
+    hint = "hil sweep-arena finds the smallest arena that works"
+    if status.code == ErrorCode.ARENA_TOO_SMALL and status.detail:
+        what += f": {status.detail} bytes are missing"
+        hint = f"--arena-size {size + status.detail} or more; {hint}"
+    elif status.text:
+        what += f": {status.text}"
+    raise DeviceError(
+        what, code=status.code, detail=status.detail, board=board, port=port, hint=hint, console=session.console
+    )
 
 
 def connect(target: Target, image: FirmwareImage, mode: FlashMode, progress: Progress) -> Connection:

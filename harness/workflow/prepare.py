@@ -75,8 +75,19 @@ def prepare(
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
 
 
-def build_image(board: Board, packed: PackedModel, *, arena_bytes: int | None, progress: Progress) -> FirmwareImage:
+def build_image(
+    board: Board,
+    packed: PackedModel,
+    *,
+    arena_bytes: int | None,
+    capacity_bytes: int | None = None,
+    progress: Progress,
+) -> FirmwareImage:
     """The image of `packed` for `board`: a PlatformIO build, or what a board that no compiler builds takes instead.
+
+    Args:
+        arena_bytes: ARENA_SIZE to start with; None: the capacity.
+        capacity_bytes: what the host may raise it to; None: the board's largest, or `arena_bytes` if that is more.
 
     Raises:
         UsageError, BuildError.
@@ -84,8 +95,8 @@ def build_image(board: Board, packed: PackedModel, *, arena_bytes: int | None, p
     if board.emulator == "tflm":
         from harness.boards.tflm_device import image
 
-        return image.build_image(board, packed, arena_bytes=arena_bytes)
-    return build_firmware(board, packed, arena_bytes=arena_bytes, on_line=progress.line)
+        return image.build_image(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes)
+    return build_firmware(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes, on_line=progress.line)
 
 
 def existing_file(path: Path | None, what: str) -> Path | None:

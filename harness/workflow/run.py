@@ -14,10 +14,11 @@ from harness.boards.catalogue import find_board
 from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
 from harness.errors import UsageError
+from harness.link.serial_port import check_port_name
 from harness.model.bundle import Bundle, load_bundle
 from harness.report.record import RunRecord
 from harness.resources import state_dir
-from harness.workflow.connect import FlashMode, connect
+from harness.workflow.connect import FlashMode, check_engine_ready, connect
 from harness.workflow.journal import Journal
 from harness.workflow.prepare import Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
@@ -119,6 +120,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
     bundle, image = prepared.bundle, prepared.image
     connection = connect(target, image, options.flash, progress)
     with connection.session as session:
+        check_engine_ready(session, board=target.board.id, port=target.port_name)
         check_shapes(session, bundle, board=target.board.id, port=target.port_name)
         key = {
             "build_id": image.build_id.hex(),

@@ -122,6 +122,15 @@ size_t tensor_bytes(const TensorInfo& info) {
   return bytes;
 }
 
+bool agrees(const TfLiteTensor* tensor, const TensorInfo& info) {
+  return tensor != nullptr && info.dtype != 0 && tensor->bytes == tensor_bytes(info) && tensor->data.raw != nullptr;
+}
+
+/* A library built with other macros than this file has other structures, and would compute with what lies beside its numbers. */
+EngineStatus disagreement() {
+  return status(HIL_ERR_INTERNAL, 0, "the tensors are not those of the model: was the library built without TF_LITE_STATIC_MEMORY?");
+}
+
 EngineStatus start(uint8_t* arena, uint32_t bytes) {
   if (model()->version() != kSchemaVersion) return status(HIL_ERR_MODEL_INVALID, 0, "the model is of another schema version");
   if (bytes < kLeastArenaBytes) return status(HIL_ERR_ARENA_TOO_SMALL, 0, "not even TFLM's own objects fit");
@@ -132,6 +141,12 @@ EngineStatus start(uint8_t* arena, uint32_t bytes) {
   if (made->AllocateTensors() != kTfLiteOk) {
     if (tflm::blames_model(g_log.text)) return status(HIL_ERR_MODEL_INVALID, 0, g_log.text);
     return status(HIL_ERR_ARENA_TOO_SMALL, tflm::missing_bytes(g_log.text), said_or("AllocateTensors() failed"));
+  }
+  for (uint8_t i = 0; i < made->inputs_size(); ++i) {
+    if (!agrees(made->input(i), tensor_info(i, false))) return disagreement();
+  }
+  for (uint8_t i = 0; i < made->outputs_size(); ++i) {
+    if (!agrees(made->output(i), tensor_info(i, true))) return disagreement();
   }
   g_interpreter = made;
   return status(0, 0, "");

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from harness.boards.catalogue import Board
 from harness.boards.target import Target
-from harness.build.build import build_firmware
 from harness.build.image import FirmwareImage
 from harness.errors import BoardError, FlashError, NoAnswerError
 from harness.model.bundle import Bundle
@@ -14,6 +13,7 @@ from harness.model.packed import PackedModel
 from harness.protocol.messages import DeviceInfo
 from harness.report.sweep_record import ProbeRecord
 from harness.workflow.connect import Connection, connect
+from harness.workflow.prepare import build_image
 from harness.workflow.progress import Progress
 from harness.workflow.stream import check_shapes, encode_vectors
 from harness.workflow.sweep.capacity import Build, build_larger, build_largest
@@ -65,18 +65,11 @@ class Begun:
     measure: ProbeRecord
 
 
-def builder(board: Board, packed: PackedModel, progress: Progress, **options: str) -> Build:
-    """Builds firmware of any arena size; `options` are macros for the compiler."""
+def builder(board: Board, packed: PackedModel, progress: Progress) -> Build:
+    """Builds firmware of any arena size."""
 
     def build(arena_bytes: int | None, capacity_bytes: int | None) -> FirmwareImage:
-        return build_firmware(
-            board,
-            packed,
-            arena_bytes=arena_bytes,
-            capacity_bytes=capacity_bytes,
-            options=options,
-            on_line=progress.line,
-        )
+        return build_image(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes, progress=progress)
 
     return build
 

@@ -1,4 +1,4 @@
-"""Verdicts on disk as they come, so that a killed sweep loses none: a header, then a line of JSON with its CRC for each."""
+"""Verdicts on disk as they come, so that a killed sweep loses none: a header, then JSON lines with their CRCs."""
 
 from __future__ import annotations
 

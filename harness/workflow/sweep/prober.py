@@ -166,10 +166,11 @@ class Prober:
         self._keep(record)
         return record
 
-    def restore(self) -> Session:
-        """A session with a device known to be in order: reset, then answering."""
+    def rest(self) -> None:
+        """Leaves the device in order, reset and answering, and its line to others; the next probe says HELLO again."""
         self._close(suspect=True)
-        return self._live_session()
+        self._live_session()
+        self._close()
 
     def _try(self, session: Session, size: int, patience: Patience) -> Judgement:
         try:

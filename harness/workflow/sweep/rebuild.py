@@ -34,16 +34,19 @@ def by_rebuild(
         BuildError: a firmware does not build or can't be flashed.
     """
     found = []
-    progress.phase("rebuild", len(probes))
-    for probe in probes:
+    progress.phase("rebuild", None)
+    for probe in sorted(probes, key=lambda p: p.size):
         again = _one(target, build, script, reference, probe.size, progress)
         progress.advance()
         progress.line(f"{probe.size} bytes: {again.text}")
         found.append(RebuildProbe(probe.size, probe, again))
+    probe_s = sum(pair.probe.wall_s for pair in found)
+    rebuild_s = sum(pair.rebuild.wall_s for pair in found)
     return RebuildRecord(
         probes=found,
-        probe_s=sum(pair.probe.wall_s for pair in found),
-        rebuild_s=sum(pair.rebuild.wall_s for pair in found),
+        probe_s=probe_s,
+        rebuild_s=rebuild_s,
+        ratio=rebuild_s / probe_s if probe_s else 0.0,
         agree=all(pair.agree for pair in found),
     )
 

@@ -1,7 +1,7 @@
 """Where the edge between arenas that work and arenas that don't lies. Pure: `ask` does the probing.
 
-Sizes are multiples of the step, the grid, and the capacity. Nothing here believes that success is monotone: an edge is a
-failing size with a passing neighbour, `refuted` looks at everything probed so far.
+Sizes are multiples of the step, the grid, and the capacity. Nothing here believes that success is monotone: an edge is
+a failing size with a passing neighbour, `refuted` looks at everything probed so far.
 """
 
 from __future__ import annotations

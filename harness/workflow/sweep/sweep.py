@@ -1,4 +1,4 @@
-"""The sweep: a firmware with the largest arena, sizes probed over the line, the edge proved, a build with the result."""
+"""The sweep: a firmware with the largest arena, sizes probed over the line, the edge proved, a build with it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sweep_on(target: Target, subject: Subject, options: SweepOptions, progress: 
         progress.phase("probe", None)
         with _journal(target, begun, options) as journal:
             edge = _edge(begun, journal, subject, options)
-            begun.prober.restore().close()
+            begun.prober.rest()
             if options.rebuild:
                 rebuild = _rebuild(target, subject, begun, edge, options, progress, tally)
             if options.confirm:
@@ -126,7 +126,7 @@ def _rebuild(
         first, last = options.within(capacity)
     # Probed anew, so that both methods' times are those of one sitting.
     probes = [begun.prober.probe(size) for size in grid(first, last, step)]
-    begun.prober.restore().close()
+    begun.prober.rest()
     record = by_rebuild(target, tally.counted(subject.build), begun.script, begun.prober.reference, probes, progress)
     tally.flashes += len(record.probes)
     return record
