@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.errors import WrongDeviceError
 from harness.link.session import Session, VectorResult
 from harness.model.bundle import Bundle
+from harness.model.tflite_quantise import dequantise, quantise
 from harness.protocol.messages import TensorSpec
 from harness.report.record import LeakageRecord
 from harness.workflow.journal import Journal
@@ -25,7 +26,8 @@ class Streamed:
     """What came back.
 
     Attributes:
-        outputs: one array per model output, float32, shape (N, *output shape).
+        outputs: one array per model output, float32, shape (N, *output shape); real numbers also where the device's
+            tensors hold integers.
         ticks: uint32, shape (N,): device ticks of each invoke.
         resumed: how many results came from an earlier run's journal.
         wall_s: time the vectors took on the link, warm-up and probes excluded.
@@ -63,9 +65,9 @@ def check_shapes(session: Session, bundle: Bundle, *, board: str, port: str) -> 
 
 
 def encode_vectors(bundle: Bundle, specs: tuple[TensorSpec, ...]) -> list[bytes]:
-    """Each vector as the bytes INFER carries: its inputs in order, C-contiguous, in the device's dtype."""
+    """Each vector as the bytes INFER carries: its inputs in order, C-contiguous, as the device's tensors store them."""
     columns = [
-        np.ascontiguousarray(array, dtype=np.dtype(spec.numpy_dtype).newbyteorder("<"))
+        quantise(array, spec).astype(np.dtype(spec.numpy_dtype).newbyteorder("<"), copy=False)
         for array, spec in zip(bundle.inputs, specs, strict=True)
     ]
     return [b"".join(column[i].tobytes() for column in columns) for i in range(len(columns[0]))]
@@ -137,7 +139,7 @@ def _decode(raw: bytes, count: int, specs: tuple[TensorSpec, ...]) -> tuple[Floa
     for spec in specs:
         column = np.ascontiguousarray(table[:, offset : offset + spec.nbytes])
         values = column.view(np.dtype(spec.numpy_dtype).newbyteorder("<")).reshape(count, *spec.shape)
-        arrays.append(values.astype(np.float32))
+        arrays.append(dequantise(values, spec))
         offset += spec.nbytes
     return tuple(arrays)
 
