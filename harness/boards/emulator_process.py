@@ -209,4 +209,8 @@ def _signal_name(number: int) -> str:
 def _printable_tail(raw: bytes) -> str:
     lines = raw.decode("utf-8", "replace").splitlines()
     kept = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
+    # QEMU says why it gives up, and then what every register holds.
+    fatal = [line for line in kept if "fatal:" in line]
+    if fatal:
+        return fatal[-1]
     return " / ".join([line for line in kept if line][-_STDERR_TAIL_LINES:])

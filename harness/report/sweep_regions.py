@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report.sweep_record import Outcome, ProbeRecord
+
+_NUMBER = re.compile(r"\d[\d.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +24,22 @@ class Region:
 
 
 def regions(probes: Sequence[ProbeRecord]) -> list[Region]:
-    """The regions of probes in order of size. "missing N bytes" is not told apart by its number."""
+    """The regions of probes in order of size. Details that differ in numbers only count as one."""
     found: list[Region] = []
     for probe in probes:
-        details = (_without_number(probe),) if probe.detail else ()
         last = found[-1] if found else None
-        if last is not None and last.outcome == probe.outcome:
-            found[-1] = Region(
-                last.first, probe.size, last.outcome, last.count + 1, tuple(dict.fromkeys((*last.details, *details)))
-            )
+        if last is None or last.outcome != probe.outcome:
+            found.append(Region(probe.size, probe.size, probe.outcome, 1, _with((), probe)))
         else:
-            found.append(Region(probe.size, probe.size, probe.outcome, 1, details))
+            details = _with(last.details, probe)
+            found[-1] = Region(last.first, probe.size, last.outcome, last.count + 1, details)
     return found
 
 
-def _without_number(probe: ProbeRecord) -> str:
-    return probe.detail if probe.missing_bytes is None else "says how much is missing"
+def _with(details: tuple[str, ...], probe: ProbeRecord) -> tuple[str, ...]:
+    detail = probe.detail if probe.missing_bytes is None else "says how much is missing"
+    known = {_NUMBER.sub("N", old) for old in details}
+    return details if not detail or _NUMBER.sub("N", detail) in known else (*details, detail)
 
 
 @dataclass(frozen=True, slots=True)

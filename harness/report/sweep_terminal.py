@@ -27,7 +27,7 @@ COLOURS: dict[Outcome, str] = {
 _NAME_CELLS = max(map(len, OUTCOMES))
 _PLOT_CELLS = 80 - _NAME_CELLS - 3
 _MOST_REGIONS = 16
-_NEAR_PROBES = 9  # each side of the minimum, in the second plot
+_NEAR_STEPS = 9  # each side of the minimum, in the second plot
 
 
 def print_sweep(record: SweepRecord, console: Console) -> None:
@@ -158,8 +158,8 @@ def _plots(record: SweepRecord) -> RenderableType:
 def _near(record: SweepRecord) -> list[ProbeRecord]:
     if record.minimum_bytes is None:
         return []
-    at = next(i for i, probe in enumerate(record.probes) if probe.size == record.minimum_bytes)
-    return record.probes[max(0, at - _NEAR_PROBES) : at + _NEAR_PROBES + 1]
+    reach = _NEAR_STEPS * record.step_bytes
+    return [probe for probe in record.probes if abs(probe.size - record.minimum_bytes) <= reach]
 
 
 def plot(probes: Sequence[ProbeRecord], marks: dict[str, int | None]) -> RenderableType:

@@ -13,7 +13,7 @@ from harness.protocol.messages import DeviceStats, EngineStatusInfo
 from harness.report.sweep_record import Outcome
 
 VECTORS = 8
-MIN_DEADLINE_S = 2.0  # a computer that runs emulators and builds may pause one of them for a second
+MIN_DEADLINE_S = 1.5  # a computer that runs emulators and builds may pause one of them for a second
 DEADLINE_FACTOR = 10.0  # times what the largest arena took
 
 # What an engine may answer to SET_ARENA; any other refusal is a fault of the link or the harness.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.boards.target import Target
 from harness.build.image import FirmwareImage
-from harness.errors import BoardError, FlashError, SessionTakenError, WrongDeviceError
+from harness.errors import BoardError, FlashError, PortNotFoundError, SessionTakenError, WrongDeviceError
 from harness.link.deadline import Deadline
 from harness.link.session import Session
 from harness.protocol.frame import Frame, FrameSplitter
@@ -17,6 +17,7 @@ from harness.protocol.messages import MessageError, decode_boot
 from harness.workflow.connect import mismatches
 from harness.workflow.progress import Progress
 
+SOON_S = 1.5  # most devices answer within a tenth of it
 HELLO_S = 5.0  # a chip with USB of its own takes seconds to come back
 LISTEN_S = 1.0
 LOOP_BOOTS = 2  # BOOT frames while listening: more than a device that starts once sends
@@ -65,16 +66,20 @@ class Reviver:
         loop = ""
         last: BoardError | FlashError | None = None
         for name, act in ladder:
+            if loop and name == "reset" and "reset" in steps:
+                continue  # what a reset did not end, another one won't
             try:
                 act()
                 if name:
                     steps.append(name)
-                session = self._target.session(HELLO_S)
+                session = self._hello()
             except (SessionTakenError, WrongDeviceError):
                 raise
+            except _LoopError as error:
+                loop, last = error.what, error
+                continue
             except (BoardError, FlashError) as error:
                 last = error
-                loop = self._boots() or loop
                 continue
             self.check(session)
             return Revived(session, tuple(steps), loop)
@@ -108,8 +113,23 @@ class Reviver:
         self.flashes += 1
         self._target.flash(self._image, self._progress.line)
 
-    def _boots(self) -> str:
-        return heard_boot_loop(self._target)
+    def _hello(self) -> Session:
+        """Raises BoardError: no answer; _LoopError: and it restarts again and again."""
+        try:
+            return self._target.session(SOON_S)
+        except (PortNotFoundError, SessionTakenError):
+            raise
+        except BoardError as error:
+            loop = heard_boot_loop(self._target)
+            if loop:
+                raise _LoopError(loop, console=error.console) from error
+            if self._target.ended is not None:
+                raise  # nobody is there to answer later
+        return self._target.session(HELLO_S)
+
+
+class _LoopError(BoardError):
+    """The device starts again and again."""
 
 
 def heard_boot_loop(target: Target) -> str:
