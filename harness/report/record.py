@@ -55,7 +55,8 @@ class AccuracyRecord:
 class OutputRecord:
     """One output of the model against its own golden values.
 
-    `tolerance_max_abs` is the largest allowed |e|, in units of the output; `max_abs` is None where a side is not finite.
+    `tolerance_max_abs` is the largest allowed |e|, in units of the output; `max_abs` is None where a side is not
+    finite.
     """
 
     index: int

@@ -104,9 +104,10 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
     watch = progress or Silent()
     board = find_board(options.board)
     if board.kind == "real":
-        find_port(
-            board, port=options.port, serial_number=options.serial_number
-        )  # before minutes of building for nothing
+        # Before minutes of building for nothing.
+        if options.port is not None:
+            check_port_name(options.port, board=board.id)
+        find_port(board, port=options.port, serial_number=options.serial_number)
     bundle = load(options, watch)
     prepared = prepare(bundle, board, engine=options.engine, arena_bytes=options.arena_bytes, progress=watch)
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:

@@ -66,7 +66,8 @@ def summarise(
 
     reasons: list[str] = []
     records = []
-    # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow one.
+    # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow
+    # one.
     for k, (p, r) in enumerate(zip(outputs, bundle.golden, strict=True)):
         alone = len(outputs) == 1
         metrics = board_vs_keras if alone else compute_metrics(p, r, task=bundle.task)
@@ -143,7 +144,7 @@ def _against_labels(outputs: Array, bundle: Bundle) -> Metrics | None:
     if labels.size != outputs.size:
         raise UsageError(
             f"labels of shape {labels.shape} don't fit outputs of shape {outputs.shape}",
-            hint="give one label for each output element (regression) or one class index for each vector (classification)",
+            hint="one label an output element (regression), or one class index a vector (classification)",
         )
     return compute_metrics(outputs, labels.reshape(outputs.shape).astype(np.float32), task=bundle.task)
 
