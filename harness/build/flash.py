@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build import store
+from harness.build.flash_causes import slower_may_help
 from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine, run_platformio
 from harness.errors import FlashError
 from harness.resources import cache_dir, firmware_dir
 
+# Read by firmware/scripts/upload_speed.py.
+SPEED_VARIABLE = "HIL_UPLOAD_SPEED"
 _SLOT_TIMEOUT_S = 60.0
 
 
@@ -21,31 +25,40 @@ def flash(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None 
     Args:
         board: the board the image was built for.
         image: what to flash.
-        port: real boards: the upload port. Emulated boards: their flash slot, an existing directory; afterwards it
-            holds `firmware.elf` and `build_id` (the image's build id in hex). `build_id` is there only while it
+        port: the upload port. Emulated boards without a boot loader: their flash slot, an existing directory; afterwards
+            it holds `firmware.elf` and `build_id` (the image's build id in hex). `build_id` is there only while it
             belongs to the ELF.
         on_line: called with each line PlatformIO prints.
 
     Raises:
-        FlashError: the image is for another board, PlatformIO or its uploader failed, or took too long.
+        FlashError: the image is for another board, PlatformIO or its uploader failed, or took too long. Where lower
+            speed may help and the board has one, it has failed at that too.
     """
     if image.board != board.id:
         raise FlashError(f"the image is for board {image.board}", board=board.id, port=port)
-    if not board.flashed_over_line:
-        _fill_slot(board, image, Path(port), on_line)
-    elif board.kind == "emulated":
-        _upload_elf(board, image, port, on_line)
-    else:
-        _upload(board, image, port, on_line)
+    if not board.flashed_over_line and not Path(port).is_dir():
+        raise FlashError("the flash slot is not a directory", board=board.id, port=port)
+    upload = _upload if board.kind == "real" else _upload_elf
+    try:
+        upload(board, image, port, on_line, {})
+    except FlashError as error:
+        error.port = error.port or port
+        slower = board.upload_baud_safe
+        if slower is None or not slower_may_help(error.cause):
+            raise
+        if on_line is not None:
+            on_line(f"{error.cause}: once more at {slower} baud")
+        try:
+            upload(board, image, port, on_line, {SPEED_VARIABLE: str(slower)})
+        except FlashError as again:
+            again.port = again.port or port
+            again.what += f" (at {slower} baud too)"
+            raise
 
 
-def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine | None) -> None:
-    if not slot.is_dir():
-        raise FlashError("the flash slot is not a directory", board=board.id, port=str(slot))
-    _upload_elf(board, image, str(slot), on_line)
-
-
-def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
+def _upload_elf(
+    board: Board, image: FirmwareImage, port: str, on_line: OnLine | None, environment: Mapping[str, str]
+) -> None:
     work = cache_dir() / "work"
     work.mkdir(parents=True, exist_ok=True)
     # The upload target takes its image from a build directory; this one holds nothing else, and nothing is built.
@@ -61,7 +74,7 @@ def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine |
                 *("-t", "nobuild", "-t", "upload", "--upload-port", port),
             ],
             workspace=Path(temporary),
-            environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine},
+            environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine, **environment},
             timeout_s=_SLOT_TIMEOUT_S,
             on_line=on_line,
             error=FlashError,
@@ -69,7 +82,9 @@ def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine |
     output.check(FlashError)
 
 
-def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
+def _upload(
+    board: Board, image: FirmwareImage, port: str, on_line: OnLine | None, environment: Mapping[str, str]
+) -> None:
     # Not with `-t nobuild`: platform espressif32 then leaves the boot loader and the partition table out, which a blank
     # or foreign board needs. In the kept work directory there is nothing left to compile.
     from harness.build.compile import compiled
@@ -85,6 +100,7 @@ def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | Non
         image.toolchain,
         firmware_dir(),
         targets=["-t", "upload", "--upload-port", port],
+        environment=environment,
         on_line=on_line,
         error=FlashError,
     ):

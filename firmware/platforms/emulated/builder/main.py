@@ -119,6 +119,7 @@ if board.get("upload.protocol", "") == "esptool":
         # The loader is the chip's own, in ROM: no stub is put into its RAM. The image is loaded by the ROM from offset 0.
         ESP_UPLOAD_FLAGS=[
             *("--port", '"$UPLOAD_PORT"', "--baud", "$UPLOAD_SPEED", "--before", "no-reset", "--after", "no-reset"),
+            *("--connect-attempts", "3"),
             *("--no-stub", "write-flash", "0x0", "$ESP_IMAGE"),
         ],
     )
