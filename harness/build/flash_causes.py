@@ -42,13 +42,13 @@ class Cause:
 _HINTS: dict[CauseName, str] = {
     "wrong chip": "the board at this port is of another kind: name the right one (--board), or the right port (--port)",
     "verify failed": "try another cable and a USB port without a hub; a flash that is worn out fails like this too",
-    "no permission": "add yourself to group dialout (sudo usermod -aG dialout $USER) and log in again; for ST-Link, DFU "
-    "and RP2040 install udev rules (docs/boards.md)",
+    "no permission": "add yourself to group dialout (sudo usermod -aG dialout $USER) and log in again; for ST-Link, "
+    "DFU and RP2040 install udev rules (docs/boards.md)",
     "port not found": "plug the board in, or name its port (hil ports lists them)",
     "port busy": "end the program that has the port open (a serial monitor, an IDE, ModemManager): hil ports names it",
     "disconnected": "check the cable and the board's power, then run it again",
-    "not in boot mode": "put it into its boot loader by hand (hold BOOT or BOOTSEL while you press reset or plug it in; "
-    "on Arduino boards press reset twice) and run it again",
+    "not in boot mode": "put it into its boot loader by hand (hold BOOT or BOOTSEL while you press reset or plug it "
+    "in; on Arduino boards press reset twice) and run it again",
     "line errors": "try a shorter cable and a USB port without a hub",
     "uploader missing": "install what the board's platform brings: python -m platformio pkg install",
 }
@@ -85,7 +85,7 @@ _TABLE: tuple[tuple[CauseName, str], ...] = (
         r"LIBUSB_ERROR_NO_DEVICE|LIBUSB_ERROR_IO|LIBUSB_ERROR_PIPE|Lost device after RESET|unable to read DFU",
     ),
     ("disconnected", r"error writing to Teensy|Device disconnected|ClearCommError failed"),
-    # esptool; avrdude; bossac and PlatformIO's 1200-baud touch; dfu-util; picotool, rp2040load; OpenOCD, st-flash; teensy
+    # esptool; avrdude; bossac and 1200-baud touch; dfu-util; picotool, rp2040load; OpenOCD, st-flash; teensy
     (
         "not in boot mode",
         r"Wrong boot mode detected|needs to be in download mode|Download mode successfully detected, but",
@@ -112,6 +112,7 @@ _TABLE: tuple[tuple[CauseName, str], ...] = (
     ),
     ("uploader missing", r"No module named '?esptool"),
 )
+_PREFIX = re.compile(r"^(ERROR: )?(A fatal error occurred: |A serial exception error occurred: )?")
 _PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in _TABLE)
 
 
@@ -120,7 +121,7 @@ def find_cause(lines: Sequence[str]) -> Cause | None:
     for name, pattern in _PATTERNS:
         for line in lines:
             if pattern.search(line):
-                return Cause(name, _HINTS[name], line.strip())
+                return Cause(name, _HINTS[name], _PREFIX.sub("", line.strip()))
     return None
 
 
