@@ -70,6 +70,11 @@ class Channel:
         return replace(self._stats, bad_frames=self._splitter.bad_frames)
 
     @property
+    def bad_frames(self) -> int:
+        """As in `stats`."""
+        return self._splitter.bad_frames
+
+    @property
     def faulty(self) -> bool:
         """Whether the conversation is over: the device restarted, or another host took it."""
         return self._fault is not None

@@ -36,7 +36,8 @@ REQUEST_TIMEOUT_S = 5.0
 ARENA_TIMEOUT_S = 20.0  # the engine starts anew; a large model on a small board takes its time
 REASON_TIMEOUT_S = 1.0
 FIRST_REPEAT_S = 0.3
-MOST_REPEAT_S = 2.0
+MOST_REPEAT_S = 1.0
+DAMAGED_REPEAT_S = 0.03  # at the soonest after the last one, once something broken came: that may have been the reply
 
 
 T = TypeVar("T")
@@ -226,8 +227,10 @@ class Session:
             channel.send(encoded, deadline, again=again)
             again = True
             patience = deadline.sooner(repeat_s)
-            while not patience.expired:
-                for frame in channel.receive(patience):
+            soonest = deadline.sooner(DAMAGED_REPEAT_S + wire_s)
+            bad_frames = channel.bad_frames
+            while not patience.expired and not (soonest.expired and channel.bad_frames > bad_frames):
+                for frame in channel.receive(patience if channel.bad_frames == bad_frames else soonest):
                     if frame.seq != seq:
                         continue
                     if frame.type == MessageType.ERROR:
