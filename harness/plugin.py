@@ -64,8 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hil-model",
         default=DEFAULT_MODEL,
         metavar="MODEL",
-        help=f"Bundle name, bundle folder or .keras file (default: {DEFAULT_MODEL}).",
+        help=f"Bundle name, bundle folder, or a .keras, .tflite or .h file (default: {DEFAULT_MODEL}).",
     )
+    group.addoption("--hil-vectors", default=None, metavar="FILE", help="Its test vectors; a model file needs them.")
     group.addoption("--require-board", action="store_true", help="Fail, not skip, where the board is not there.")
     group.addoption("--hil-no-flash", action="store_true", help="Never flash; refuse a board that runs another build.")
     group.addoption("--hil-json", default=None, metavar="FILE", help="Records of all runs as JSON.")
@@ -164,11 +165,13 @@ def hil_model(request: pytest.FixtureRequest) -> str:
 def _hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -> RunOptions:
     from harness.workflow.run import RunOptions
 
+    vectors = request.config.getoption("--hil-vectors")
     return RunOptions(
         model=hil_model,
         board=board.id,
         port=request.config.getoption("--port"),
         serial_number=request.config.getoption("--serial-number"),
+        vectors=Path(vectors) if vectors else None,
         flash="never" if request.config.getoption("--hil-no-flash") else "auto",
     )
 

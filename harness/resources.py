@@ -34,7 +34,9 @@ def models_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Builds, golden outputs and the PlatformIO core: all of it can be deleted at any time. `HIL_CACHE_DIR` moves it."""
+    """Builds, golden outputs and the PlatformIO core: all of it can be deleted at any time. `HIL_CACHE_DIR` moves
+    it.
+    """
     return _made(os.environ.get("HIL_CACHE_DIR") or platformdirs.user_cache_dir(_APP, appauthor=False))
 
 

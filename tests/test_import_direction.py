@@ -1,4 +1,6 @@
-"""Dependencies point one way: cli, plugin -> workflow -> boards, build, model, compare, report -> link -> protocol -> nothing."""
+"""Dependencies point one way: cli, plugin -> workflow -> boards, build, model, compare, report -> link -> protocol
+-> nothing.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class Board:
         title: for people.
         kind: "emulated" boards run on this computer, "real" ones are attached by USB.
         mcu: the microcontroller, as the firmware reports it in INFO.
-        platformio_env: environment of firmware/platformio.ini; empty exactly when emulator = "tflm", which no compiler builds.
+        platformio_env: environment of firmware/platformio.ini; empty exactly when emulator = "tflm", which no
+            compiler builds.
         engine_envs: environments of engines that need one of their own: "engine:environment".
         ram_bytes: RAM a program may use; 0: no meaningful limit.
         flash_bytes: flash a program may use; 0: no meaningful limit.

@@ -77,7 +77,9 @@ class Target:
 
     @property
     def ended(self) -> str | None:
-        """How an emulated board's program ended; None while it runs, and for real boards, which tell it by their next BOOT."""
+        """How an emulated board's program ended; None while it runs, and for real boards, which tell it by their
+        next BOOT.
+        """
         return self._emulator.exit_description() if self._emulator is not None else None
 
     def session(self, timeout_s: float = SESSION_TIMEOUT_S) -> Session:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build import store
+from harness.build.export import exported_files
 from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine, run_platformio
 from harness.errors import FlashError
 from harness.resources import cache_dir, firmware_dir
 
 _SLOT_TIMEOUT_S = 60.0
+_UPLOAD_TIMEOUT_S = 600.0
 
 
 def flash(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None = None) -> None:
@@ -70,6 +73,10 @@ def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine |
 
 
 def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
+    ready = exported_files(image)
+    if ready:
+        _upload_as_is(board, image, ready, port, on_line)
+        return
     # Not with `-t nobuild`: platform espressif32 then leaves the boot loader and the partition table out, which a blank
     # or foreign board needs. In the kept work directory there is nothing left to compile.
     from harness.build.compile import compiled
@@ -89,3 +96,30 @@ def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | Non
         error=FlashError,
     ):
         pass
+
+
+def _upload_as_is(board: Board, image: FirmwareImage, files: Sequence[Path], port: str, on_line: OnLine | None) -> None:
+    # An exported image was built elsewhere, and nothing is compiled here. On an ESP32 this writes the application
+    # alone: boot loader and partition table must be there from an earlier `hil flash`.
+    work = cache_dir() / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    environment = board.environment(image.engine)
+    with tempfile.TemporaryDirectory(prefix=".flash.", dir=work) as temporary:
+        staged = Path(temporary) / "build" / environment
+        staged.mkdir(parents=True)
+        for file in files:
+            (staged / file.name).symlink_to(file)
+        output = run_platformio(
+            board,
+            firmware_dir(),
+            [
+                *("run", "-e", environment, "--disable-auto-clean"),
+                *("-t", "nobuild", "-t", "upload", "--upload-port", port),
+            ],
+            workspace=Path(temporary),
+            environment={"HIL_ENGINE": image.engine},
+            timeout_s=_UPLOAD_TIMEOUT_S,
+            on_line=on_line,
+            error=FlashError,
+        )
+    output.check(FlashError)

@@ -13,7 +13,9 @@ from pathlib import Path
 from harness.build.image import FirmwareImage, Section
 from harness.resources import cache_dir
 
-_ELF = "firmware.elf"
+ELF_NAME = "firmware.elf"
+# What uploaders of real boards take, where PlatformIO made it.
+UPLOAD_NAMES = ("firmware.bin", "firmware.hex", "firmware.uf2", "firmware.zip", "bootloader.bin", "partitions.bin")
 _RECORD = "image.json"
 
 
@@ -43,7 +45,7 @@ def load(build_id: bytes) -> tuple[FirmwareImage, Recipe] | None:
             | {
                 "build_id": bytes.fromhex(image_data["build_id"]),
                 "model_sha256": bytes.fromhex(image_data["model_sha256"]),
-                "elf": folder / _ELF,
+                "elf": folder / ELF_NAME,
                 "sections": tuple(Section(**section) for section in image_data["sections"]),
             }
         )
@@ -54,7 +56,10 @@ def load(build_id: bytes) -> tuple[FirmwareImage, Recipe] | None:
 
 
 def publish(image: FirmwareImage, recipe: Recipe) -> FirmwareImage:
-    """Keep a build; the image with `elf` in its lasting place. The directory appears whole or not at all.
+    """Keep a build and what lies beside its ELF for uploaders. The directory appears whole or not at all.
+
+    Returns:
+        The image with `elf` in its lasting place.
 
     Raises:
         OSError: the cache can't be written.
@@ -64,11 +69,14 @@ def publish(image: FirmwareImage, recipe: Recipe) -> FirmwareImage:
     draft = Path(tempfile.mkdtemp(prefix=".draft.", dir=folder.parent))
     try:
         draft.chmod(0o755)
-        shutil.copy(image.elf, draft / _ELF)
+        shutil.copy(image.elf, draft / ELF_NAME)
+        for name in UPLOAD_NAMES:
+            if (image.elf.parent / name).is_file():
+                shutil.copy(image.elf.parent / name, draft / name)
         image_data = asdict(image) | {
             "build_id": image.build_id.hex(),
             "model_sha256": image.model_sha256.hex(),
-            "elf": _ELF,
+            "elf": ELF_NAME,
         }
         recipe_data = {"engine": recipe.engine, "options": dict(recipe.options), "headers": dict(recipe.headers)}
         (draft / _RECORD).write_text(json.dumps({"image": image_data, "recipe": recipe_data}, indent=1), "utf-8")
@@ -79,7 +87,7 @@ def publish(image: FirmwareImage, recipe: Recipe) -> FirmwareImage:
             draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return replace(image, elf=folder / _ELF)
+    return replace(image, elf=folder / ELF_NAME)
 
 
 def _folder(build_id: bytes) -> Path:

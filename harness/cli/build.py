@@ -13,6 +13,7 @@ Examples:
   hil build fuel_lstm --board megaatmega2560
   hil build my.keras --vectors x.npy -b netduino2plus --arena-size 8K
   hil build -b esp32 --json - | jq .ram_bytes
+  hil build -b esp32 --export images/esp32      (then: hil run --image)
 """
 
 
@@ -24,6 +25,19 @@ Examples:
     options.vectors,
     options.data,
     options.arena_size,
+    options.int8,
+    options.calibrate,
+    options.no_lint,
+    options.library,
+)
+@click.option(
+    "--export",
+    "export_to",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write the image as a folder that hil run --image takes where there is no compiler.",
+)
+@options.together(
     options.json_file,
     options.quiet,
     options.verbose,
@@ -36,6 +50,11 @@ def command(
     vectors: Path | None,
     data: Path | None,
     arena_size: int | None,
+    int8: bool,
+    calibrate: Path | None,
+    no_lint: bool,
+    library: str,
+    export_to: Path | None,
     json_to: str | None,
     quiet: bool,
     verbose: bool,
@@ -44,19 +63,38 @@ def command(
     output.check_outputs(json_to)
 
     from harness.boards.catalogue import find_board
+    from harness.build.export import export_image
     from harness.cli.console import results
     from harness.cli.progress import watch
     from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
     from harness.report.record import SectionRecord
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 
     found = find_board(board)
-    wanted = RunOptions(model=model, board=board, engine=engine, vectors=vectors, data=data, arena_bytes=arena_size)
+    conversion = ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate)
+    wanted = RunOptions(
+        model=model,
+        board=board,
+        engine=engine,
+        vectors=vectors,
+        data=data,
+        arena_bytes=arena_size,
+        conversion=conversion,
+    )
     with watch(quiet=quiet, verbose=verbose) as progress:
-        made = prepare(load(wanted, progress), found, engine=engine, arena_bytes=arena_size, progress=progress)
+        made = prepare(
+            load(wanted, progress),
+            found,
+            engine=engine,
+            arena_bytes=arena_size,
+            progress=progress,
+            conversion=conversion,
+        )
     image = made.image
+    export_sha256 = export_image(image, export_to) if export_to is not None else None
     record = ImageRecord(
         board=image.board,
         engine=image.engine,
@@ -72,6 +110,8 @@ def command(
         arena_bytes=image.arena_bytes,
         arena_capacity_bytes=image.arena_capacity_bytes,
         sections=[SectionRecord(s.name, s.bytes, s.in_flash, s.in_ram) for s in image.sections],
+        export=str(export_to) if export_to is not None else None,
+        export_sha256=export_sha256,
     )
     if json_to:
         output.write(json_to, dumps(record))

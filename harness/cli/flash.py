@@ -29,6 +29,10 @@ given. Afterwards the board is asked which build it runs.
     options.vectors,
     options.data,
     options.arena_size,
+    options.int8,
+    options.calibrate,
+    options.no_lint,
+    options.library,
 )
 @click.option("--always", is_flag=True, help="Flash even if the board already runs this build.")
 @options.together(options.json_file, options.quiet, options.verbose, options.debug)
@@ -41,6 +45,10 @@ def command(
     vectors: Path | None,
     data: Path | None,
     arena_size: int | None,
+    int8: bool,
+    calibrate: Path | None,
+    no_lint: bool,
+    library: str,
     always: bool,
     json_to: str | None,
     quiet: bool,
@@ -55,13 +63,30 @@ def command(
     from harness.report.json_file import dumps
     from harness.report.safe_text import printable
     from harness.workflow.connect import connect
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 
     found = find_board(board)
-    wanted = RunOptions(model=model, board=board, engine=engine, vectors=vectors, data=data, arena_bytes=arena_size)
+    conversion = ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate)
+    wanted = RunOptions(
+        model=model,
+        board=board,
+        engine=engine,
+        vectors=vectors,
+        data=data,
+        arena_bytes=arena_size,
+        conversion=conversion,
+    )
     with watch(quiet=quiet, verbose=verbose) as progress:
-        image = prepare(load(wanted, progress), found, engine=engine, arena_bytes=arena_size, progress=progress).image
+        image = prepare(
+            load(wanted, progress),
+            found,
+            engine=engine,
+            arena_bytes=arena_size,
+            progress=progress,
+            conversion=conversion,
+        ).image
         with open_target(found, port=port, serial_number=serial_number) as target:
             connection = connect(target, image, "always" if always else "auto", progress)
             with connection.session as session:

@@ -77,6 +77,20 @@ labels = click.option("--labels", type=click.Path(path_type=Path), help="What th
 data = click.option(
     "--data", type=click.Path(path_type=Path), help="The data set the bundle's own reader takes vectors from (CSV)."
 )
+no_lint = click.option(
+    "--no-lint",
+    is_flag=True,
+    help="Engine tflm: take a model that hil lint refuses. The comparison has to find it then.",
+)
+library = click.option(
+    "--library", default="tflite-micro", show_default=True, metavar="NAME", help="TFLM library that lint checks for."
+)
+int8 = click.option("--int8", is_flag=True, help="Engine tflm: quantise a Keras model to int8.")
+calibrate = click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path),
+    help="Representative inputs for --int8, .npz, .npy or .csv. Default: the run's vectors.",
+)
 json_file = click.option(
     "--json", "json_to", metavar="FILE", help='Result as JSON; "-": to stdout, and nothing else there.'
 )

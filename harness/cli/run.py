@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +22,8 @@ Examples:
   hil run -b esp32 --junit hil.xml --markdown "$GITHUB_STEP_SUMMARY"
 
 \b
-MODEL is a bundle's name, a bundle's folder or a .keras file.
+MODEL is a bundle's name, a bundle's folder, a .keras file, or a .tflite or
+model.h, which engine tflm takes as it is.
 Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
 4 build or flash.
 """
@@ -36,6 +40,10 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     options.labels,
     options.data,
     options.arena_size,
+    options.int8,
+    options.calibrate,
+    options.no_lint,
+    options.library,
 )
 @click.option(
     "--flash",
@@ -45,11 +53,21 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     help="auto (default): unless the board already runs this build; never: refuse another build; always.",
 )
 @click.option("--no-flash", is_flag=True, help="Same as --flash never.")
+@click.option(
+    "--image",
+    "exported",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Flash this image (hil build --export) instead of building one: no compiler is needed.",
+)
+@click.option("--image-sha256", "exported_sha256", metavar="HEX", help="What its hil_image.json must hash to.")
 @click.option("--warmup", type=click.IntRange(min=1), default=3, show_default=True, help="Inferences before measuring.")
 @click.option("--resume", is_flag=True, help="Take over the results of the same run if it was interrupted.")
 @click.option(
     "--timeout", "timeout_s", type=float, default=10.0, show_default=True, help="Seconds one inference may take."
 )
+# Shows that a board which never clears its state is caught; board host-tflm only.
+@click.option("--test-no-state-reset", is_flag=True, hidden=True)
 @options.json_file
 @click.option("--junit", "junit_to", metavar="FILE", help='Result as JUnit XML, one case per check; "-": stdout.')
 @click.option("--markdown", "markdown_to", metavar="FILE", help="Append a summary, as for $GITHUB_STEP_SUMMARY.")
@@ -64,11 +82,18 @@ def command(
     labels: Path | None,
     data: Path | None,
     arena_size: int | None,
+    int8: bool,
+    calibrate: Path | None,
+    no_lint: bool,
+    library: str,
     flash_mode: str | None,
     no_flash: bool,
+    exported: Path | None,
+    exported_sha256: str | None,
     warmup: int,
     resume: bool,
     timeout_s: float,
+    test_no_state_reset: bool,
     json_to: str | None,
     junit_to: str | None,
     markdown_to: str | None,
@@ -85,6 +110,7 @@ def command(
     from harness.report import json_file, junit, markdown
     from harness.report.terminal import print_run
     from harness.workflow.connect import FlashMode
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.run import RunOptions, run
 
     try:
@@ -99,11 +125,14 @@ def command(
             data=data,
             arena_bytes=arena_size,
             flash=cast(FlashMode, "never" if no_flash else flash_mode or "auto"),
+            exported=exported,
+            exported_sha256=exported_sha256,
             warmup=warmup,
             resume=resume,
             timeout_per_vector_s=timeout_s,
+            conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),
         )
-        with watch(quiet=quiet, verbose=verbose) as progress:
+        with _state_reset_disabled(test_no_state_reset), watch(quiet=quiet, verbose=verbose) as progress:
             record = run(wanted, progress).record
     except HilError as error:
         # A result file of an earlier run must not be read as this one's.
@@ -123,3 +152,22 @@ def command(
     if output.STDOUT not in (json_to, junit_to, markdown_to):
         print_run(record, results())
     return EXIT_PASS if record.verdict == "pass" else EXIT_FAIL
+
+
+@contextlib.contextmanager
+def _state_reset_disabled(wanted: bool) -> Iterator[None]:
+    """Tells the emulated board, a process of its own, through its environment."""
+    if not wanted:
+        yield
+        return
+    from harness.boards.tflm_device.engine import NO_RESET_VARIABLE
+
+    before = os.environ.get(NO_RESET_VARIABLE)
+    os.environ[NO_RESET_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[NO_RESET_VARIABLE]
+        else:
+            os.environ[NO_RESET_VARIABLE] = before

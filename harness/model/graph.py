@@ -19,7 +19,8 @@ class LayerSpec:
         name: the layer's own name, unique within the model; used in messages.
         kind: framework class name ("LSTM", "Dense", ...).
         config: scalar settings of that kind (e.g. units, return_sequences, activation), as the framework spells them.
-        weights: arrays by framework name ("kernel", "recurrent_kernel", "bias"), in the framework's own axis and gate order.
+        weights: arrays by framework name ("kernel", "recurrent_kernel", "bias"), in the framework's own axis and gate
+            order.
         inputs: names of the layers (or of the model's inputs) this layer reads.
         output_shape: per output, without the batch dimension.
     """

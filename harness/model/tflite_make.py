@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import UsageError
-from harness.model.bundle import load_bundle
+from harness.model.bundle import Bundle, load_bundle
 from harness.model.golden import golden_for
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.keras_file import read_keras_file
@@ -71,7 +71,10 @@ def convert_model(
         source = load_tflite(Path(model))
         header, findings = write_header(source.data), lint_tflite(source.data, library)
         return Converted(source.path.stem, source.data, header, False, findings, None)
-    name, graph, inputs, golden = _load(model, calibrate, on_note)
+    bundle = _bundle(model, calibrate, on_note)
+    if bundle is not None and bundle.tflite is not None:  # a bundle's folder with a converted model in it
+        return convert_model(str(bundle.model_path), int8=int8, calibrate=calibrate, library=library)
+    name, graph, inputs, golden = _load(model, bundle, on_note)
     if int8 and inputs is None:
         raise UsageError(
             "int8 needs vectors to find the ranges of values", hint="--calibrate FILE.npz with real inputs"
@@ -81,12 +84,18 @@ def convert_model(
     return Converted(name, data, write_header(data), int8, lint_tflite(data, library), check)
 
 
+def _bundle(model: str, calibrate: Path | None, on_note: Callable[[str], None] | None) -> Bundle | None:
+    """None for a model file without vectors."""
+    if calibrate is None and Path(model).is_file():
+        return None
+    return load_bundle(model, vectors=calibrate, on_note=on_note)
+
+
 def _load(
-    model: str, calibrate: Path | None, on_note: Callable[[str], None] | None
+    model: str, bundle: Bundle | None, on_note: Callable[[str], None] | None
 ) -> tuple[str, ModelGraph, tuple[FloatArray, ...] | None, tuple[FloatArray, ...]]:
     path = Path(model)
-    if calibrate is not None or not path.is_file():
-        bundle = load_bundle(model, vectors=calibrate, on_note=on_note)
+    if bundle is not None:
         return bundle.name, bundle.graph, bundle.inputs, bundle.golden
     file = read_keras_file(path)
     zeros = {}

@@ -25,7 +25,14 @@ LoadFault = Literal["arena-too-small", "model-invalid"]
 _LOG_BYTES = 16 * 1024
 _MISSING = re.compile(r"missing: (\d{1,10})")
 _USED = re.compile(r"Arena allocation total (\d{1,10}) bytes")
-_MODEL_FAULTS = ("Didn't find op", "Failed to get registration", "is not supported", "not supported.", "schema version")
+_MODEL_FAULTS = (
+    "Didn't find op",
+    "Does not support",
+    "Failed to get registration",
+    "is not supported",
+    "not supported.",
+    "schema version",
+)
 _ALLOCATION_FAULTS = ("Failed to allocate", "Failed to resize", "Too many buffers")
 _DTYPES = {
     "FLOAT32": DType.FLOAT32,

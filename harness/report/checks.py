@@ -31,6 +31,7 @@ def checks(record: RunRecord) -> tuple[Check, ...]:
             all(output.passed for output in record.outputs),
             f"{where}max|e| {small(tightest.max_abs)}, at most {small(tightest.tolerance_max_abs)}",
         ),
+        *_conversion(record),
         Check("leakage", record.leakage.identical, _leakage(record)),
         Check(
             "arena",
@@ -42,6 +43,26 @@ def checks(record: RunRecord) -> tuple[Check, ...]:
     if record.verdict == "fail" and all(check.passed for check in found):
         found.append(Check("verdict", False, "; ".join(record.reasons) or "failed without a reason"))
     return tuple(found)
+
+
+def _conversion(record: RunRecord) -> list[Check]:
+    """Of engines that run a converted model: whether it is right, and whether the board computes the same."""
+    made, accuracy = record.conversion, record.accuracy
+    if made is None or accuracy.converted_vs_keras is None or accuracy.board_vs_converted is None:
+        return []
+    allowed = ", ".join(small(tolerance) for tolerance in made.tolerances_max_abs)
+    converted = f"TFLM here, max|e| {small(accuracy.converted_vs_keras.max_abs)}, at most {allowed}"
+    apart = f"max|e| {small(accuracy.board_vs_converted.max_abs)} from TFLM here"
+    if made.lsb_histogram:
+        apart += f", at most {max(abs(int(lsb)) for lsb in made.lsb_histogram)} LSB"
+    return [
+        Check("converted", made.converted_passed, converted + _fault(made.converted_passed, "the conversion")),
+        Check("board", made.board_passed, apart + _fault(made.board_passed, "the board")),
+    ]
+
+
+def _fault(passed: bool, who: str) -> str:
+    return "" if passed else f": {who} is at fault"
 
 
 def _inf_if_none(value: float | None) -> float:

@@ -13,7 +13,10 @@ from harness.report.record import SCHEMA_VERSION, SectionRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """What was built: hex digests, sizes against the board's limits (0: no meaningful limit), place of the ELF."""
+    """What was built: hex digests, sizes against the board's limits (0: no meaningful limit), place of the ELF.
+
+    `export`, `export_sha256`: folder the image was exported to, and what `hil run --image-sha256` takes.
+    """
 
     schema_version: int = SCHEMA_VERSION
     board: str
@@ -30,6 +33,8 @@ class ImageRecord:
     arena_bytes: int
     arena_capacity_bytes: int
     sections: list[SectionRecord]
+    export: str | None = None
+    export_sha256: str | None = None
 
 
 def print_image(image: ImageRecord, console: Console) -> None:
@@ -47,6 +52,8 @@ def image_report(image: ImageRecord) -> RenderableType:
         ("Compiler", image.toolchain),
         ("Image", image.elf),
     ]
+    if image.export is not None and image.export_sha256 is not None:
+        rows += [("Export", image.export), ("", f"SHA-256 {image.export_sha256}")]
     table = memory_table()
     usage_row(table, "arena", image.arena_bytes, image.arena_capacity_bytes)
     usage_row(table, "flash", image.flash_bytes, image.flash_limit_bytes)

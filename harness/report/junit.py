@@ -65,6 +65,12 @@ def _properties(record: RunRecord) -> dict[str, str]:
         "ram_bytes": str(record.memory.ram_bytes),
         "outputs_sha256": record.outputs_sha256,
     }
+    if record.conversion is not None:
+        found["at_fault"] = record.conversion.at_fault
+        found["tflite_sha256"] = record.conversion.tflite_sha256
+        for name in ("converted_vs_keras", "board_vs_converted"):
+            metrics = getattr(record.accuracy, name)
+            found[f"{name}_max_abs"] = small(metrics.max_abs if metrics else None)
     if record.latency.cycles is not None:
         found["latency_cycles_median"] = count(record.latency.cycles.median).replace(",", "")
     return found

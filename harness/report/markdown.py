@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from harness.compare.metrics import Metrics
 from harness.errors import HilError
 from harness.report.checks import checks
 from harness.report.numbers import count, micros, near_one, percent, share, size, small
 from harness.report.record import RunRecord
+from harness.report.rows import accuracy_rows, conversion_note
 from harness.report.safe_text import printable
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!&$])")
@@ -45,20 +45,14 @@ def error_markdown(error: HilError, *, board: str, model: str) -> str:
 
 
 def _accuracy(record: RunRecord) -> str:
-    rows: list[tuple[str, Metrics | None]] = [
-        ("board vs Keras (X-cross)", record.accuracy.board_vs_keras),
-        ("Keras vs labels", record.accuracy.keras_vs_labels),
-        ("board vs labels", record.accuracy.board_vs_labels),
-    ]
     head = ["accuracy", "max abs", "rmse", "mae", "l2r", "nse", "cos", "r2", "acc"]
-    return _table(
-        head,
-        [
-            [name, *map(small, (m.max_abs, m.rmse, m.mae, m.l2r)), *map(near_one, (m.nse, m.cos, m.r2)), percent(m.acc)]
-            for name, m in rows
-            if m is not None
-        ],
-    )
+    lines = []
+    for row in accuracy_rows(record):
+        m = row.metrics
+        errors, shares = map(small, (m.max_abs, m.rmse, m.mae, m.l2r)), map(near_one, (m.nse, m.cos, m.r2))
+        lines.append([row.name + (" (X-cross)" if row.is_cross else ""), *errors, *shares, percent(m.acc)])
+    remark = conversion_note(record)
+    return _table(head, lines) + ("" if remark is None else f"\n\n{_text(remark)}")
 
 
 def _figures(record: RunRecord) -> str:

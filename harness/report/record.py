@@ -13,6 +13,7 @@ from harness.compare.metrics import Metrics
 SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "fail"]
+AtFault = Literal["none", "conversion", "board", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,52 @@ class TargetRecord:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRecord:
-    """Rows of the comparison; a label row is None where the bundle has no labels."""
+    """Rows of the comparison; a label row is None where the bundle has no labels.
+
+    The rows with "converted", the converted model in TFLM on this computer, are None where the engine converts nothing.
+    For a model that came converted, full TensorFlow Lite is in the place of Keras (`ModelRecord.framework` says it).
+    """
 
     board_vs_keras: Metrics
     keras_vs_labels: Metrics | None
     board_vs_labels: Metrics | None
+    converted_vs_keras: Metrics | None = None
+    board_vs_converted: Metrics | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRecord:
+    """Keras <-> converted model <-> board, of engines that run a converted model.
+
+    Attributes:
+        runtime: what ran the converted model on this computer.
+        tflite_sha256: of the converted model; `ModelRecord.sha256` is of the model it was made from.
+        quantised: an output of it holds integers.
+        tolerances_max_abs: largest allowed |converted - Keras|, one an output, in its units.
+        converted_passed: every output of the converted model is within that.
+        board_passed: the board's outputs are the converted model's: integers within one LSB, floats within the
+            tolerance of the bundle.
+        lsb_histogram: of board - converted, difference in LSB -> number of values; None where there are no integers.
+        at_fault: who the numbers accuse.
+    """
+
+    runtime: str
+    tflite_sha256: str
+    tflite_bytes: int
+    quantised: bool
+    tolerances_max_abs: list[float]
+    converted_passed: bool
+    board_passed: bool
+    lsb_histogram: dict[str, int] | None
+    at_fault: AtFault
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
     """One output of the model against its own golden values.
 
-    `tolerance_max_abs` is the largest allowed |e|, in units of the output; `max_abs` is None where a side is not finite.
+    `tolerance_max_abs` is the largest allowed |e|, in units of the output; `max_abs` is None where a side is not
+    finite.
     """
 
     index: int
@@ -198,3 +233,4 @@ class RunRecord:
     link: LinkRecord
     outputs_sha256: str
     console: list[str]
+    conversion: ConversionRecord | None = None

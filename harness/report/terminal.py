@@ -8,11 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare.metrics import Metrics
 from harness.report.checks import checks
 from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
+from harness.report.rows import accuracy_rows, conversion_note, reference_name
 from harness.report.safe_text import printable
 
 _CONSOLE_LINES = 12
@@ -105,54 +105,53 @@ def _identity(record: RunRecord) -> RenderableType:
     if clock and target.kind == "emulated":
         clock += " in the emulation"
     started = f"{target.port}, last reset: {target.reset_reason.lower().replace('_', ' ')}"
+    # A model that came converted does not say.
+    macs = f"{count(model.macs)} MACs" if model.macs else "unknown MACs"
     rows = [
         ("Board", f"{record.board}: {target.title}"),
         ("MCU", f"{target.mcu}{clock}" + (f", serial number {target.device_uid}" if target.device_uid else "")),
         ("Engine", f"{record.engine} {record.engine_version}"),
         ("Build", f"{record.build_id[:16]}, {state}, {record.toolchain}"),
         ("Model", f"{model.name} ({model.framework}), sha256 {model.sha256[:12]}"),
-        ("", f"{count(model.parameters)} parameters, {count(model.macs)} MACs per inference"),
+        ("", f"{count(model.parameters)} parameters, {macs} per inference"),
         ("Port", started),
     ]
     return identity(rows)
 
 
 def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
-    accuracy = record.accuracy
-    rows: list[tuple[str, Metrics | None]] = [
-        ("board vs Keras", accuracy.board_vs_keras),
-        ("Keras vs labels", accuracy.keras_vs_labels),
-        ("board vs labels", accuracy.board_vs_labels),
-    ]
-    known = [(name, metrics) for name, metrics in rows if metrics is not None]
-    classes = any(metrics.acc is not None for _, metrics in known)
+    rows = accuracy_rows(record)
+    classes = any(row.metrics.acc is not None for row in rows)
     heads = ["max|e|", "rmse", "mae", "l2r", "nse", "cos", "acc" if classes else "r2"]
     if wide:
         heads += ["mean", "std", "ULP"]
     table = figures_table("Accuracy", heads)
-    for name, m in known:
+    for row in rows:
+        m = row.metrics
         last = percent(m.acc) if classes else near_one(m.r2)
         cells = [small(m.max_abs), small(m.rmse), small(m.mae), small(m.l2r), near_one(m.nse), near_one(m.cos), last]
         if wide:
             cells += [small(m.mean), small(m.std), count(m.max_ulp)]
-        is_cross = m is accuracy.board_vs_keras
-        table.add_row(Text(name, style="bold" if is_cross else "none"), *cells, style="none" if is_cross else FAINT)
-    cross = accuracy.board_vs_keras
+        name = Text(row.name, style="bold" if row.is_cross else "none")
+        table.add_row(name, *cells, style="none" if row.is_cross else FAINT)
+    cross = record.accuracy.board_vs_keras
     allowed = ", ".join(small(output.tolerance_max_abs) for output in record.outputs)
     each = " of each output" if len(record.outputs) > 1 else ""
-    notes = [f"board vs Keras is the X-cross row: {count(cross.n)} values, tolerance{each} {allowed}"]
+    notes = [f"{rows[0].name} is the X-cross row: {count(cross.n)} values, tolerance{each} {allowed}"]
     if cross.max_abs_vector is not None:
         notes.append(f"largest at vector {cross.max_abs_vector}")
     if not wide:
         spread = f"mean {small(cross.mean)}, std {small(cross.std)}"
         notes.append(spread if cross.max_ulp is None else f"{spread}, at most {count(cross.max_ulp)} ULP")
-    return Group(table, note("; ".join(notes)))
+    conversion = conversion_note(record)
+    parts = [note("; ".join(notes)), *([] if conversion is None else [note(conversion)])]
+    return Group(table, *parts)
 
 
 def _worst(record: RunRecord) -> RenderableType:
     if not record.worst:
         return Text("Worst vectors: none known", style=FAINT)
-    table = figures_table("Worst vectors", ["|e|", "board", "Keras", "input"])
+    table = figures_table("Worst vectors", ["|e|", "board", reference_name(record), "input"])
     for worst in record.worst[:5]:
         cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=3, digits=4)]
         table.add_row(Text(f"#{worst.index}"), *(Text(cell) for cell in cells))

@@ -64,7 +64,7 @@ class WatchRecord:
     """Everything `hil watch` knows in the end. `reasons` is empty exactly when the verdict is "pass".
 
     Attributes:
-        reference: who says what is right: "keras ...", or "tflite-micro ..." for a model that came converted.
+        reference: who says what is right: Keras with its version; full TensorFlow Lite for a model that came converted.
         restarts: times the board started anew after its first prediction.
         board_vs_keras, keras_vs_labels, board_vs_labels: over all predictions that belong to a vector; the reference
             stands for Keras. None where there is nothing to compare.

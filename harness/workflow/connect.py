@@ -22,7 +22,8 @@ from harness.workflow.progress import Progress
 
 FlashMode = Literal["auto", "never", "always"]
 
-# A board that already runs the harness's firmware answers HELLO within milliseconds of its boot; one that does not is flashed, so
+# A board that already runs the harness's firmware answers HELLO within milliseconds of its boot; one that does not is
+# flashed, so
 # waiting longer for it only delays the flash.
 PROBE_TIMEOUT_S = 2.5
 

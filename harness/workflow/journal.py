@@ -1,4 +1,6 @@
-"""Results on disk as they come, so that a killed run loses none: a header line, then fixed-size records, each with its CRC."""
+"""Results on disk as they come, so that a killed run loses none: a header line, then fixed-size records, each with
+its CRC.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,15 @@ _FORMAT = "hil-journal 1"
 class Journal:
     """Append-only file of the results of one run. Use as a context manager.
 
-    The file is named after what was run, so `--resume` finds it; a torn last record (the process was killed in the middle of a write)
+    The file is named after what was run, so `--resume` finds it; a torn last record (the process was killed in the
+    middle of a write)
     is cut off. Only the holder of the target's lock may open it.
     """
 
     def __init__(self, path: Path, key: Mapping[str, str], output_bytes: int, *, resume: bool) -> None:
-        """Opens `path`; with `resume`, results of an earlier run with the same `key` are kept and found in `.results`."""
+        """Opens `path`; with `resume`, results of an earlier run with the same `key` are kept and found in
+        `.results`.
+        """
         self.path = path
         self.results: dict[int, VectorResult] = {}
         self._record = struct.Struct(f"<II{output_bytes}sI")

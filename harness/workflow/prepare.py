@@ -7,11 +7,15 @@ from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build.build import build_firmware
+from harness.build.export import load_export
 from harness.build.image import FirmwareImage
-from harness.errors import UsageError
+from harness.errors import BuildError, UsageError
 from harness.model.bundle import Bundle
 from harness.model.packed import PackedModel
+from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_tflm
 from harness.workflow.progress import Progress
+
+AS_IS = ConversionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,19 @@ class Prepared:
     image: FirmwareImage
 
 
-def choose_engine(board: Board, engine: str | None) -> str:
-    """The engine asked for, or the board's first.
+def choose_engine(board: Board, engine: str | None, bundle: Bundle | None = None) -> str:
+    """The engine asked for, or the board's first; for a model that came converted, the one that takes it.
 
     Raises:
-        UsageError: the board does not have that engine.
+        UsageError: the board does not have that engine, or the model does not go with it.
     """
+    if bundle is not None and bundle.tflite is not None:
+        if engine not in (None, TFLM):
+            raise UsageError(
+                f"{bundle.model_path} is converted for TFLM; engine {engine!r} takes Keras models",
+                hint=f"--engine {TFLM}, or give the .keras file",
+            )
+        engine = TFLM
     if engine is None:
         return board.engines[0]
     if engine not in board.engines:
@@ -40,39 +51,70 @@ def choose_engine(board: Board, engine: str | None) -> str:
     return engine
 
 
-def pack(bundle: Bundle, engine: str) -> PackedModel:
+def pack(bundle: Bundle, engine: str, conversion: ConversionOptions = AS_IS) -> PackedModel:
     """The bundle's model in the form `engine` takes.
 
     Raises:
-        UsageError: a layer or setting the engine can't compute, named.
+        UsageError: a layer or setting the engine can't compute, named; or lint refuses the converted model.
     """
+    if engine == TFLM:
+        return pack_for_tflm(bundle, conversion)
+    if conversion.int8:
+        raise UsageError(f"--int8 is for engine {TFLM}; engine {engine!r} computes in float32", hint=f"--engine {TFLM}")
     if engine == "rnn":
         from harness.model.rnn_pack import pack_rnn
 
         return pack_rnn(bundle.graph)
-    if engine == "tflm":
-        from harness.model.tflite_pack import pack_tflm
-
-        return pack_tflm(bundle.graph)
     raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
 
 
 def prepare(
-    bundle: Bundle, board: Board, *, engine: str | None, arena_bytes: int | None, progress: Progress
+    bundle: Bundle,
+    board: Board,
+    *,
+    engine: str | None,
+    arena_bytes: int | None,
+    progress: Progress,
+    conversion: ConversionOptions = AS_IS,
+    exported: Path | None = None,
+    exported_sha256: str | None = None,
 ) -> Prepared:
     """Packs the model and builds the firmware, or finds the build in the cache.
 
     Args:
-        arena_bytes: ARENA_SIZE to start with; None: the bundle's setting for this board and engine, else what the packer planned.
+        arena_bytes: ARENA_SIZE to start with; None: the bundle's setting for this board and engine, else what the
+            packer planned.
+        exported: folder of an image that was built elsewhere (`hil build --export`), taken instead of a build.
+        exported_sha256: of its hil_image.json, in hex; None: not known.
 
     Raises:
         UsageError, BuildError.
     """
-    chosen = choose_engine(board, engine)
-    packed = pack(bundle, chosen)
+    chosen = choose_engine(board, engine, bundle)
+    packed = pack(bundle, chosen, conversion)
+    check_flash(board, packed)
+    if exported is not None:
+        image = load_export(
+            exported, board, engine=chosen, model_sha256=packed.model_sha256, record_sha256=exported_sha256
+        )
+        return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
+
+
+def check_flash(board: Board, packed: PackedModel) -> None:
+    """Refuses a model that can't fit before minutes of compiling. (The arena's size: `build_firmware`.)
+
+    Raises:
+        BuildError: the model alone is larger than the board's flash.
+    """
+    if board.flash_bytes and packed.model_bytes > board.flash_bytes:
+        raise BuildError(
+            f"the model takes {packed.model_bytes} bytes, the flash of {board.id} has {board.flash_bytes}",
+            board=board.id,
+            hint="a smaller model, or --int8, which needs a quarter (engine tflm)",
+        )
 
 
 def build_image(

@@ -16,11 +16,14 @@ from harness.boards.target import Target, open_target
 from harness.errors import UsageError
 from harness.link.serial_port import check_port_name
 from harness.model.bundle import Bundle, load_bundle
+from harness.model.tflite_source import is_tflite_source, load_tflite, require_runnable
 from harness.report.record import RunRecord
 from harness.resources import state_dir
 from harness.workflow.connect import FlashMode, check_engine_ready, connect
+from harness.workflow.conversion import ConversionOptions
+from harness.workflow.converted import converted_outputs
 from harness.workflow.journal import Journal
-from harness.workflow.prepare import Prepared, existing_file, prepare
+from harness.workflow.prepare import AS_IS, Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
 from harness.workflow.stream import FloatArray, check_shapes, stream
 from harness.workflow.summarise import summarise
@@ -40,6 +43,8 @@ class RunOptions:
         warmup: inferences before the measured ones, at least 1.
         resume: take over the results an interrupted run of the same build and vectors left.
         timeout_per_vector_s: longest time one inference may take on the device.
+        conversion: how engine tflm gets its model.
+        exported, exported_sha256: an image that was built elsewhere; see `prepare`.
     """
 
     model: str = DEFAULT_MODEL
@@ -55,6 +60,9 @@ class RunOptions:
     warmup: int = 3
     resume: bool = False
     timeout_per_vector_s: float = 10.0
+    conversion: ConversionOptions = AS_IS
+    exported: Path | None = None
+    exported_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.warmup < 1:
@@ -63,6 +71,10 @@ class RunOptions:
             raise UsageError(f"the timeout per vector is {self.timeout_per_vector_s} s, must be above 0")
         if self.arena_bytes is not None and self.arena_bytes < 1:
             raise UsageError(f"the arena size is {self.arena_bytes} bytes, must be at least 1")
+        if self.exported is not None and self.arena_bytes is not None:
+            raise UsageError("an image that is built already has its ARENA_SIZE", hint="leave --arena-size out")
+        if self.exported_sha256 is not None and self.exported is None:
+            raise UsageError("--image-sha256 goes with --image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,14 @@ class RunOutcome:
 
 
 def load(options: RunOptions, progress: Progress | None = None) -> Bundle:
-    """The bundle the options name; golden outputs that are not cached yet are a phase of their own."""
+    """The bundle the options name; golden outputs that are not cached yet are a phase of their own.
+
+    Raises:
+        UsageError: as `load_bundle`; or the model came converted and lint refuses it, said before TensorFlow starts.
+    """
     watch = progress or Silent()
+    if options.conversion.lint and is_tflite_source(Path(options.model)):
+        require_runnable(load_tflite(Path(options.model)), options.conversion.library)
 
     def slow(note: str) -> None:
         watch.phase("golden", None)
@@ -104,11 +122,21 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
     watch = progress or Silent()
     board = find_board(options.board)
     if board.kind == "real":
-        find_port(
-            board, port=options.port, serial_number=options.serial_number
-        )  # before minutes of building for nothing
+        # Before minutes of building for nothing.
+        if options.port is not None:
+            check_port_name(options.port, board=board.id)
+        find_port(board, port=options.port, serial_number=options.serial_number)
     bundle = load(options, watch)
-    prepared = prepare(bundle, board, engine=options.engine, arena_bytes=options.arena_bytes, progress=watch)
+    prepared = prepare(
+        bundle,
+        board,
+        engine=options.engine,
+        arena_bytes=options.arena_bytes,
+        progress=watch,
+        conversion=options.conversion,
+        exported=options.exported,
+        exported_sha256=options.exported_sha256,
+    )
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         return run_on(target, prepared, options, watch)
 
@@ -118,6 +146,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
     started = datetime.datetime.now(datetime.UTC)
     start = time.monotonic()
     bundle, image = prepared.bundle, prepared.image
+    converted = converted_outputs(bundle, prepared.packed, progress)
     connection = connect(target, image, options.flash, progress)
     with connection.session as session:
         check_engine_ready(session, board=target.board.id, port=target.port_name)
@@ -145,6 +174,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
                 target=target,
                 session=session,
                 streamed=streamed,
+                converted=converted,
                 stats=stats,
                 flashed=connection.flashed,
                 warmup=options.warmup,

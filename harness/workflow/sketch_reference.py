@@ -15,11 +15,8 @@ from harness.compare.metrics import Array
 from harness.compare.tolerance import tolerance_max_abs
 from harness.errors import UsageError
 from harness.model.bundle import Bundle, load_bundle
-from harness.model.bundle_toml import DEFAULT_TOLERANCE
 from harness.model.graph import FloatArray
-from harness.model.keras_file import InputShape, read_keras_file
-from harness.model.tflite_source import is_tflite_source, load_tflite
-from harness.model.vectors import load_labels, load_vectors
+from harness.model.model_file import read_model_file
 
 # What the tutorial's sketch sends through its model, in this order, and the labels it prints beside its predictions.
 TUTORIAL_SAMPLES = ("4.6,8,304=17.76", "2,4,216=11.44")
@@ -85,45 +82,23 @@ def load_reference(
 
 
 def _load(model: str, vectors: Path | None, labels: Path | None, on_note: Callable[[str], None] | None) -> Reference:
-    if is_tflite_source(Path(model)):
-        return _from_tflite(Path(model), vectors, labels)
     bundle = load_bundle(model, vectors=vectors, labels=labels, on_note=on_note)
+    outputs = _rows(bundle.golden)
     return Reference(
         bundle.name,
         bundle.model_sha256,
         bundle.graph.framework,
         bundle.inputs,
-        _rows(bundle.golden),
-        _one_label(bundle.labels),
-        tolerance_max_abs(_rows(bundle.golden), bundle.tolerance_max_abs_of_range),
-        lambda: _convert(bundle),
-    )
-
-
-def _from_tflite(path: Path, vectors: Path | None, labels: Path | None) -> Reference:
-    from harness.model.tflm_host import run_tflm_on_host
-    from harness.model.tflm_runtime import engine_version
-
-    source = load_tflite(path)
-    if vectors is None:
-        raise UsageError(f"{path} needs the vectors its sketch uses", hint="--sample 1,2,3 for each, or --vectors FILE")
-    shapes = {tensor.name: tensor.shape[1:] for tensor in source.model.inputs}
-    inputs = load_vectors(vectors, shapes).arrays
-    truth = load_labels(labels, "regression", len(inputs[0]))[0] if labels is not None else None
-    outputs = _rows(run_tflm_on_host(source.data, inputs))
-    return Reference(
-        path.stem,
-        source.sha256,
-        f"tflite-micro {engine_version()}",
-        inputs,
         outputs,
-        _one_label(truth),
-        tolerance_max_abs(outputs, DEFAULT_TOLERANCE),
-        lambda: source.data,
+        _one_label(bundle.labels),
+        tolerance_max_abs(outputs, bundle.tolerance_max_abs_of_range),
+        lambda: _tflite(bundle),
     )
 
 
-def _convert(bundle: Bundle) -> bytes:
+def _tflite(bundle: Bundle) -> bytes:
+    if bundle.tflite is not None:
+        return bundle.tflite.data
     from harness.model.tflite_convert import convert_to_tflite
 
     return convert_to_tflite(bundle.graph)
@@ -131,11 +106,8 @@ def _convert(bundle: Bundle) -> bytes:
 
 def _takes_three(model: str) -> bool:
     path = Path(model)
-    shapes: list[InputShape]
-    if is_tflite_source(path):
-        shapes = list(load_tflite(path).input_shapes)
-    elif path.is_file():
-        shapes = list(read_keras_file(path).inputs.values())
+    if path.is_file():
+        shapes = list(read_model_file(path).inputs.values())
     else:
         shapes = [array.shape[1:] for array in load_bundle(model).inputs]
     return len(shapes) == 1 and None not in shapes[0] and math.prod(size or 0 for size in shapes[0]) == 3

@@ -23,6 +23,7 @@ MAX_COMPARED = 2000
 
 LEAKS = "the sketch does not clear the LSTM's state between predictions"
 STATEFUL = "what it prints is what the model gives when state is never cleared (Keras: stateful=True)"
+CONVERSION = "TFLM gives the same wrong values on this computer, state cleared: the conversion is at fault (hil lint)"
 MEND = (
     "call interpreter->Reset() before each prediction (EloquentTinyML: tf.interpreter->Reset(); its begin() clears it "
     "too, but leaks an interpreter each time)"
@@ -45,12 +46,16 @@ def judge_state(predictions: Sequence[PredictionRecord], starts: Sequence[int], 
     before = ROUNDS_BEFORE if period is not None else 0
     cycle = order[: period or 0]
     try:
-        kept = _without_reset(reference, cycle * before + order)
+        tflite = reference.tflite()
+        kept = _tflm(tflite, reference, cycle * before + order, reset_each=False)
+        cleared = _tflm(tflite, reference, order, reset_each=True)
     except UsageError as error:
         return StateRecord("unknown", f"the model without resets can't be computed here: {error.what}")
     right = reference.outputs[order]
     fits = [_fits(run, kept[len(cycle) * k : len(cycle) * k + len(run)]) for k in range(before + 1)]
     if not all(prediction.passed for prediction in run):
+        if _fits(run, cleared):
+            return StateRecord("unknown", CONVERSION)
         if any(fits):
             return StateRecord("leaks", f"{LEAKS}: {STATEFUL}; {MEND}")
         return StateRecord("unknown", "the wrong predictions are not those of a model whose state is never cleared")
@@ -83,8 +88,9 @@ def _period(order: Sequence[int]) -> int | None:
     return period if all(order[k] == order[k % period] for k in range(len(order))) else None
 
 
-def _without_reset(reference: Reference, order: Sequence[int]) -> FloatArray:
-    outputs = run_tflm_on_host(reference.tflite(), [array[list(order)] for array in reference.inputs], reset_each=False)
+def _tflm(tflite: bytes, reference: Reference, order: Sequence[int], *, reset_each: bool) -> FloatArray:
+    inputs = [array[list(order)] for array in reference.inputs]
+    outputs = run_tflm_on_host(tflite, inputs, reset_each=reset_each)
     return np.concatenate([array.reshape(len(array), -1) for array in outputs], axis=1)
 
 

@@ -1,4 +1,6 @@
-"""Vectors down, outputs up: warm-up, the vectors themselves, and the probes that catch recurrent state leaking between vectors."""
+"""Vectors down, outputs up: warm-up, the vectors themselves, and the probes that catch recurrent state leaking
+between vectors.
+"""
 
 from __future__ import annotations
 

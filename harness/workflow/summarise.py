@@ -12,11 +12,11 @@ from harness.boards.catalogue import Board
 from harness.boards.target import Target
 from harness.compare.classification import one_hot
 from harness.compare.metrics import Array, Metrics, compute_metrics, stack_outputs, vector_errors, worst_vectors
-from harness.compare.tolerance import tolerance_max_abs
 from harness.compare.verdict import judge, judge_device
 from harness.errors import UsageError
 from harness.link.session import Session
 from harness.model.bundle import Bundle
+from harness.model.tflite_graph import parameters
 from harness.protocol.ids import ResetReason
 from harness.protocol.messages import DeviceInfo, DeviceStats
 from harness.report.record import (
@@ -34,8 +34,10 @@ from harness.report.record import (
     TargetRecord,
     WorstVector,
 )
+from harness.workflow.converted import ConvertedOutputs
 from harness.workflow.prepare import Prepared
 from harness.workflow.stream import Streamed
+from harness.workflow.three_way import board_tolerance, three_way
 
 WORST_SHOWN = 5
 VALUES_SHOWN = 16
@@ -47,6 +49,7 @@ def summarise(
     target: Target,
     session: Session,
     streamed: Streamed,
+    converted: ConvertedOutputs | None,
     stats: DeviceStats,
     flashed: bool,
     warmup: int,
@@ -66,11 +69,12 @@ def summarise(
 
     reasons: list[str] = []
     records = []
-    # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow one.
+    # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow
+    # one.
     for k, (p, r) in enumerate(zip(outputs, bundle.golden, strict=True)):
         alone = len(outputs) == 1
         metrics = board_vs_keras if alone else compute_metrics(p, r, task=bundle.task)
-        tolerance = tolerance_max_abs(r, bundle.tolerance_max_abs_of_range)
+        tolerance = board_tolerance(bundle, r, None if converted is None else converted.specs[k])
         judgement = judge(p, r, metrics, tolerance_max_abs=tolerance, vectors_expected=bundle.count)
         reasons += judgement.reasons if alone else [f"output {k}: {reason}" for reason in judgement.reasons]
         records.append(
@@ -84,7 +88,12 @@ def summarise(
             )
         )
     memory = _memory(prepared, target.board, session, stats)
-    reasons += judge_device(leakage=streamed.leakage.first_difference, arena_guard_intact=memory.arena.guard_intact)
+    conduct = judge_device(leakage=streamed.leakage.first_difference, arena_guard_intact=memory.arena.guard_intact)
+    compared = None
+    if converted is not None:
+        compared = three_way(bundle, outputs, converted, board_misbehaves=bool(conduct))
+    # Who is at fault comes first: it says where to look.
+    reasons = [*(compared.reasons if compared else []), *conduct, *reasons]
 
     return RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -101,7 +110,7 @@ def summarise(
         model=ModelRecord(
             name=bundle.name,
             sha256=bundle.model_sha256.hex(),
-            parameters=bundle.graph.parameters,
+            parameters=bundle.graph.parameters if bundle.tflite is None else parameters(bundle.tflite.model),
             macs=prepared.packed.macs,
             framework=bundle.graph.framework,
         ),
@@ -122,6 +131,8 @@ def summarise(
             board_vs_keras=board_vs_keras,
             keras_vs_labels=_against_labels(golden, bundle),
             board_vs_labels=_against_labels(board_outputs, bundle),
+            converted_vs_keras=compared.converted_vs_keras if compared else None,
+            board_vs_converted=compared.board_vs_converted if compared else None,
         ),
         outputs=records,
         worst=_worst(bundle, board_outputs, golden),
@@ -131,6 +142,7 @@ def summarise(
         link=_link(target, session, streamed, stats, bundle.count),
         outputs_sha256=streamed.outputs_sha256,
         console=list(session.console),
+        conversion=compared.record if compared else None,
     )
 
 
@@ -143,7 +155,7 @@ def _against_labels(outputs: Array, bundle: Bundle) -> Metrics | None:
     if labels.size != outputs.size:
         raise UsageError(
             f"labels of shape {labels.shape} don't fit outputs of shape {outputs.shape}",
-            hint="give one label for each output element (regression) or one class index for each vector (classification)",
+            hint="one label an output element (regression), or one class index a vector (classification)",
         )
     return compute_metrics(outputs, labels.reshape(outputs.shape).astype(np.float32), task=bundle.task)
 

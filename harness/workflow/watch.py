@@ -33,7 +33,7 @@ from harness.report.watch_record import (
 from harness.workflow.monitor import LineCutter
 from harness.workflow.sketch_match import Matcher, judge_prediction
 from harness.workflow.sketch_reference import Reference, load_reference
-from harness.workflow.sketch_state import judge_state
+from harness.workflow.sketch_state import CONVERSION, judge_state
 from harness.workflow.sketch_text import BANNER, DEFAULT_PATTERN, SketchPattern, complaint, is_boot
 
 DEFAULT_BAUD = 115_200
@@ -301,7 +301,7 @@ def _record(
 
 def _reasons(options: WatchOptions, reference: Reference, seen: _Seen, state: StateRecord) -> list[str]:
     predictions, count = seen.predictions, len(seen.predictions)
-    reasons = [state.detail] if state.verdict == "leaks" else []
+    reasons = [state.detail] if state.verdict == "leaks" or state.detail == CONVERSION else []
     wrong = [p for p in predictions if p.vector is not None and not p.passed]
     compared = [p for p in wrong if p.error is not None]
     if compared:

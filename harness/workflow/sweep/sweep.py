@@ -45,7 +45,7 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> SweepRecor
         labels=existing_file(options.labels, "the labels file"),
         data=existing_file(options.data, "the data file"),
     )
-    packed = pack(bundle, choose_engine(board, options.engine))
+    packed = pack(bundle, choose_engine(board, options.engine, bundle))
     subject = Subject(bundle, packed, builder(board, packed, watch))
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         record = sweep_on(target, subject, options, watch)

@@ -1,0 +1,120 @@
+"""The converted model in the real TFLM on this computer: the middle of Keras <-> converted model <-> board.
+
+Kept by content under the cache, as golden outputs are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.model.bundle import Bundle
+from harness.model.golden import vectors_digest
+from harness.model.graph import FloatArray
+from harness.model.packed import PackedModel
+from harness.model.tflite_pack import tflite_of
+from harness.model.tflite_read import read_tflite
+from harness.model.tflm_host import TflmHostError, run_tflm_on_host
+from harness.model.tflm_runtime import engine_version, tensor_spec
+from harness.protocol.messages import TensorSpec
+from harness.resources import cache_dir, write_atomic
+from harness.workflow.conversion import TFLM
+from harness.workflow.progress import Progress
+
+# Raised when the way these outputs are computed changes.
+_FORMAT = 1
+# Far more than a microcontroller has: here the question is what the model computes, not where it fits.
+_ARENA_BYTES = 64 << 20
+_TIMEOUT_S = 60.0
+_TIMEOUT_PER_VECTOR_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedOutputs:
+    """What the converted model gives.
+
+    Attributes:
+        outputs: one array a model output, float32 (N, *shape without batch), dequantised.
+        specs: of those outputs, as the model stores them.
+        tflite_sha256: of the converted model, 32 bytes.
+        tflite_bytes: its size.
+        runtime: what ran it.
+    """
+
+    outputs: tuple[FloatArray, ...]
+    specs: tuple[TensorSpec, ...]
+    tflite_sha256: bytes
+    tflite_bytes: int
+    runtime: str
+
+
+def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -> ConvertedOutputs | None:
+    """Outputs of the packed model for the bundle's vectors, in TFLM on this computer; None for another engine.
+
+    State is cleared before each vector unless the bundle is stateful, whatever the board does.
+
+    Raises:
+        UsageError: tflite-micro is not installed.
+        TflmHostError: TFLM can't run the model: the conversion is at fault, and no board is needed to know.
+    """
+    if packed.engine != TFLM:
+        return None
+    tflite = tflite_of(packed)
+    runtime = f"tflite-micro {engine_version()}"
+    sha256 = hashlib.sha256(tflite).digest()
+    vectors = vectors_digest({str(i): array for i, array in enumerate(bundle.inputs)})
+    key = json.dumps([_FORMAT, sha256.hex(), vectors.hex(), bundle.stateful, runtime])
+    cached = cache_dir() / "golden" / f"converted-{hashlib.sha256(key.encode()).hexdigest()}.npz"
+    outputs = _read(cached, bundle)
+    if outputs is None:
+        progress.phase("TFLM here", None)
+        outputs = _run(tflite, bundle)
+        # A cache that can't be written costs time, not the result.
+        with contextlib.suppress(OSError):
+            _write(cached, outputs)
+    specs = tuple(tensor_spec(tensor) for tensor in read_tflite(tflite).outputs)
+    return ConvertedOutputs(outputs, specs, sha256, len(tflite), runtime)
+
+
+def _run(tflite: bytes, bundle: Bundle) -> tuple[FloatArray, ...]:
+    try:
+        return run_tflm_on_host(
+            tflite,
+            bundle.inputs,
+            arena_bytes=_ARENA_BYTES,
+            reset_each=not bundle.stateful,
+            timeout_s=_TIMEOUT_S + _TIMEOUT_PER_VECTOR_S * bundle.count,
+        )
+    except TflmHostError as error:
+        raise TflmHostError(
+            f"the conversion is at fault, no board was touched: the converted model of {bundle.name} does not run in "
+            f"TFLM on this computer: {error.what}",
+            fault=error.fault,
+            missing_bytes=error.missing_bytes,
+            text=error.text,
+            hint=error.hint,
+        ) from error
+
+
+def _write(path: Path, outputs: tuple[FloatArray, ...]) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, *outputs)
+    write_atomic(path, stream.getvalue())
+
+
+def _read(path: Path, bundle: Bundle) -> tuple[FloatArray, ...] | None:
+    """None where there is no file that can be used."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as npz:
+            outputs = tuple(np.asarray(npz[f"arr_{i}"], np.float32) for i in range(len(bundle.golden)))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    return outputs if all(len(output) == bundle.count for output in outputs) else None

@@ -1,0 +1,129 @@
+"""Keras <-> converted model in TFLM on this computer <-> board: how far apart each pair is, and who is at fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.metrics import Metrics, compute_metrics, lsb_histogram, stack_outputs
+from harness.compare.tolerance import tolerance_max_abs
+from harness.compare.verdict import Judgement, judge
+from harness.model.bundle import Bundle
+from harness.model.graph import FloatArray
+from harness.model.tflite_quantise import quantise
+from harness.protocol.messages import TensorSpec
+from harness.report.record import AtFault, ConversionRecord
+from harness.workflow.converted import ConvertedOutputs
+
+# Two right implementations of an integer kernel may round a tie, or shift before a sum, differently.
+MAX_LSB = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ThreeWay:
+    """`reasons` begin with who is at fault; empty exactly when both rows are within their tolerance."""
+
+    converted_vs_keras: Metrics
+    board_vs_converted: Metrics
+    record: ConversionRecord
+    reasons: list[str]
+
+
+def is_integer(spec: TensorSpec) -> bool:
+    """Whether the tensor holds quantised integers."""
+    return np.dtype(spec.numpy_dtype).kind != "f"
+
+
+def keras_tolerance(bundle: Bundle, golden: FloatArray, spec: TensorSpec | None) -> float:
+    """Largest allowed |converted - golden| of one output, in its units. `spec`: as the converted model stores it."""
+    quantised = spec is not None and is_integer(spec)
+    share = bundle.tolerance_int8_of_range if quantised else bundle.tolerance_max_abs_of_range
+    return tolerance_max_abs(golden, share)
+
+
+def board_tolerance(bundle: Bundle, golden: FloatArray, spec: TensorSpec | None) -> float:
+    """Largest allowed |board - golden| of one output: of a quantised one, a board may be off by one LSB more."""
+    extra = MAX_LSB * spec.scale if spec is not None and is_integer(spec) else 0.0
+    return keras_tolerance(bundle, golden, spec) + extra
+
+
+def three_way(
+    bundle: Bundle, board: tuple[FloatArray, ...], converted: ConvertedOutputs, *, board_misbehaves: bool
+) -> ThreeWay:
+    """Compares and judges.
+
+    Args:
+        board: its outputs, one array a model output, (vectors, *shape).
+        board_misbehaves: state leaked on the board, or it wrote outside its arena: its fault whatever the numbers.
+    """
+    middle = tuple(c.reshape(g.shape) for c, g in zip(converted.outputs, bundle.golden, strict=True))
+    reference = "full TensorFlow Lite" if bundle.tflite is not None else "Keras"
+    conversion_off: list[str] = []
+    board_off: list[str] = []
+    histogram: Counter[int] = Counter()
+    for k, (b, c, g, spec) in enumerate(zip(board, middle, bundle.golden, converted.specs, strict=True)):
+        where = f"output {k}: " if len(board) > 1 else ""
+        judged = _judge(c, g, bundle, keras_tolerance(bundle, g, spec))
+        conversion_off += [f"{where}converted vs {reference}: {reason}" for reason in judged.reasons]
+        if is_integer(spec):
+            found = lsb_histogram(quantise(b, spec), quantise(c, spec))
+            histogram.update(found)
+            over = sum(n for lsb, n in found.items() if abs(lsb) > MAX_LSB)
+            if over:
+                worst = max(found, key=abs)
+                board_off.append(
+                    f"{where}board vs converted: {over} of {b.size} values are off by more than {MAX_LSB} LSB, "
+                    f"by up to {abs(worst)}"
+                )
+        else:
+            # Against the range of the golden values: those of a broken conversion may have none.
+            judged = _judge(b, c, bundle, tolerance_max_abs(g, bundle.tolerance_max_abs_of_range))
+            board_off += [f"{where}board vs converted: {reason}" for reason in judged.reasons]
+
+    at_fault = _fault(bool(conversion_off), bool(board_off) or board_misbehaves)
+    quantised = any(is_integer(spec) for spec in converted.specs)
+    record = ConversionRecord(
+        runtime=converted.runtime,
+        tflite_sha256=converted.tflite_sha256.hex(),
+        tflite_bytes=converted.tflite_bytes,
+        quantised=quantised,
+        tolerances_max_abs=[
+            keras_tolerance(bundle, g, spec) for g, spec in zip(bundle.golden, converted.specs, strict=True)
+        ],
+        converted_passed=not conversion_off,
+        board_passed=not board_off,
+        lsb_histogram={str(lsb): histogram[lsb] for lsb in sorted(histogram)} if quantised else None,
+        at_fault=at_fault,
+    )
+    return ThreeWay(
+        converted_vs_keras=compute_metrics(stack_outputs(middle), stack_outputs(bundle.golden), task=bundle.task),
+        board_vs_converted=compute_metrics(stack_outputs(board), stack_outputs(middle), task=bundle.task),
+        record=record,
+        reasons=[*_sentence(at_fault, board_off, reference), *conversion_off, *board_off],
+    )
+
+
+def _judge(p: FloatArray, r: FloatArray, bundle: Bundle, tolerance: float) -> Judgement:
+    return judge(p, r, compute_metrics(p, r, task=bundle.task), tolerance_max_abs=tolerance)
+
+
+def _fault(conversion: bool, board: bool) -> AtFault:
+    if conversion:
+        return "both" if board else "conversion"
+    return "board" if board else "none"
+
+
+def _sentence(at_fault: AtFault, board_off: list[str], reference: str) -> list[str]:
+    same = f"TFLM on this computer computes the converted model as {reference} does"
+    other = f"TFLM on this computer computes the converted model otherwise than {reference}"
+    match at_fault:
+        case "none":
+            return []
+        case "conversion":
+            return [f"the conversion is at fault: {other}, and the board agrees with TFLM on this computer"]
+        case "board":
+            return [f"the board is at fault: {same}, {'the board does not' if board_off else 'the board misbehaves'}"]
+        case "both":
+            return [f"the conversion and the board are at fault: {other}, and the board differs from both"]
