@@ -26,7 +26,10 @@ from harness.protocol.messages import (
     encode_hello,
 )
 
-RETRY_S = 0.25  # a device that boots, or is busy with a killed host's requests, hears a later HELLO
+# A device that boots, or is busy with a killed host's requests, hears a later HELLO; most boots take milliseconds.
+FIRST_RETRY_S = 0.05
+MOST_RETRY_S = 0.25
+DAMAGED_RETRY_S = 0.03  # at the soonest after the last one, once something broken came: that may have been the INFO
 LOOPBACK_HINT = "the line sends back what it gets: remove a loopback wire, turn a modem's echo off"
 
 
@@ -40,23 +43,26 @@ def say_hello(channel: Channel, timeout_s: float) -> DeviceInfo:
     seq = channel.next_seq()
     hello = channel.encode(MessageType.HELLO, seq, encode_hello(Hello(nonce, PROTOCOL_VERSION, PROTOCOL_VERSION)))
     deadline = Deadline.after(timeout_s)
+    retry_s = FIRST_RETRY_S
     again = False
     echoed = False
-    heard_before = channel.valid_frames
     while not deadline.expired:
-        channel.send(hello, deadline, again=again)
+        channel.send(hello, deadline, count=not again)
         again = True
-        retry = deadline.sooner(RETRY_S + channel.wire_s(len(hello)))
-        while not retry.expired:
-            for frame in channel.receive(retry):
+        retry = deadline.sooner(retry_s + channel.wire_s(len(hello)))
+        retry_s = min(2 * retry_s, MOST_RETRY_S)
+        soonest = deadline.sooner(DAMAGED_RETRY_S + channel.wire_s(len(hello)))
+        bad_frames = channel.bad_frames
+        while not retry.expired and not (soonest.expired and channel.bad_frames > bad_frames):
+            for frame in channel.receive(retry if channel.bad_frames == bad_frames else soonest):
                 if not frame.type & REPLY_BIT:
                     echoed = True
                 elif frame.seq == seq:
                     info = _read_answer(channel, frame, nonce)
                     if info is not None:
-                        channel.session_id = nonce
+                        channel.begin_session(nonce)
                         return info
-    raise _nobody(channel, timeout_s, echoed, channel.valid_frames - heard_before)
+    raise _nobody(channel, timeout_s, echoed)
 
 
 def _read_answer(channel: Channel, frame: Frame, nonce: int) -> DeviceInfo | None:
@@ -94,12 +100,12 @@ def refused(channel: Channel, error: ErrorReply, doing: str) -> BoardError:
     return channel.error(DeviceError, what, code=error.code, detail=error.detail)
 
 
-def _nobody(channel: Channel, timeout_s: float, echoed: bool, frames: int) -> BoardError:
+def _nobody(channel: Channel, timeout_s: float, echoed: bool) -> BoardError:
     if echoed:
         return channel.error(
             ForeignDeviceError, "only an echo of the harness's own frames came back", hint=LOOPBACK_HINT
         )
-    if frames:
+    if channel.valid_frames:  # a BOOT that came before this HELLO proves it too
         return channel.error(
             NoAnswerError,
             f"a device is there but did not answer HELLO within {timeout_s:g} s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,7 @@ from harness.errors import BoardError, DeviceError, NoAnswerError, UsageError
 from harness.link.channel import Channel
 from harness.link.deadline import Deadline
 from harness.link.hello import refused
+from harness.link.speed import LineSpeed
 from harness.link.window import Flight, Window
 from harness.protocol.cobs import encoded_bound
 from harness.protocol.frame import Frame
@@ -73,16 +75,18 @@ class Pipeline:
         *,
         keep_state: bool,
         timeout_per_vector_s: float,
+        speed: LineSpeed,
     ) -> None:
         self._channel = channel
+        self._speed = speed
         self._info = info
         self._vectors = iter(vectors)
         self._flags = InferFlag.KEEP_STATE if keep_state else InferFlag(0)
         capacity = 0 if keep_state else info.rx_buffer_bytes
-        self.window = Window(capacity, timeout_per_vector_s, channel.wire_s)
+        self.window = Window(capacity, timeout_per_vector_s, channel.wire_s, divisible=not keep_state)
         self._most = vectors_per_frame(info)
         self._made = 0
-        self._ready: Flight | None = None
+        self._ready: deque[Flight] = deque()
 
     def results(self) -> Iterator[VectorResult]:
         """Each vector's result as it arrives, not always in index order.
@@ -102,34 +106,54 @@ class Pipeline:
             yield from self._fill()
             if self.window.empty:
                 return
-            yield from self._take(self._channel.receive(Deadline.after(self.window.wait_s(time.monotonic()))))
+            yield from self._receive(self.window.wait_s(time.monotonic()))
             if not self.window.check_silence(time.monotonic()):
                 raise self._silent()
+            # Kept state forbids the requests that this takes: such a run goes on at the start rate once it is there.
+            if self._speed.is_fast and not self._flags and (self.window.is_failing or self._speed.has_lapsed):
+                busy_s = self.window.drain_s()
+                self.window.lose_all()
+                self._speed.step_down(busy_s)
 
     def _fill(self) -> Iterator[VectorResult]:
         """Sends what there is room for, and takes what comes meanwhile."""
         while True:
             flight = self.window.next_lost()
+            if flight is not None and self.window.is_too_long(flight):
+                self._take_apart(flight)
+                flight = None
             again = flight is not None
             if flight is None:
-                flight = self._ready = self._ready or self._make()
+                if not self._ready:
+                    self._make()
+                flight = self._ready[0] if self._ready else None
             if flight is None or not self.window.has_room(len(flight.encoded)):
                 return
             if not again:
-                self._ready = None
+                self._ready.popleft()
             self._send(flight, again)
-            yield from self._take(self._channel.receive(Deadline.after(0)))
+            yield from self._receive(0)
 
     def _send(self, flight: Flight, again: bool) -> None:
+        if again:
+            self._speed.before_repeat()
         # Entered before it is written: an interrupted write counts as in flight.
         self.window.sent(flight, time.monotonic())
         patience_s = self.window.patience_s() + self._channel.wire_s(len(flight.encoded))
         self._channel.send(flight.encoded, Deadline.after(patience_s), again=again)
 
-    def _make(self) -> Flight | None:
-        vectors = list(islice(self._vectors, self.window.items_wanted(self._most)))
+    def _receive(self, wait_s: float) -> Iterator[VectorResult]:
+        bad_frames = self._channel.bad_frames
+        frames = self._channel.receive(Deadline.after(wait_s))
+        yield from self._take(frames)
+        if self._channel.bad_frames > bad_frames:
+            self.window.damaged()
+
+    def _make(self) -> None:
+        """Makes the next request ready, if there are vectors left."""
+        vectors = tuple(islice(self._vectors, self.window.items_wanted(self._most)))
         if not vectors:
-            return None
+            return
         for offset, vector in enumerate(vectors):
             if len(vector) != self._info.input_bytes:
                 raise UsageError(
@@ -138,12 +162,22 @@ class Pipeline:
                     board=self._channel.board,
                     port=self._channel.port.name,
                 )
+        self._ready.append(self._flight(self._made, vectors))
+        self._made += len(vectors)
+
+    def _take_apart(self, flight: Flight) -> None:
+        """Makes smaller requests of a lost one. A late reply to it finds nobody who waits for it."""
+        self.window.replaced(flight)
+        size = self.window.items_wanted(self._most)
+        starts = range(0, flight.items, size)
+        parts = [self._flight(flight.first_index + at, flight.vectors[at : at + size]) for at in starts]
+        self._ready.extendleft(reversed(parts))
+
+    def _flight(self, first_index: int, vectors: tuple[bytes, ...]) -> Flight:
         seq = self._channel.next_seq()
         encoded = self._channel.encode(MessageType.INFER, seq, encode_infer(self._flags, vectors))
         reply_bytes = wire_bytes(FRAME_OVERHEAD_BYTES + len(vectors) * (TICKS_BYTES + self._info.output_bytes))
-        flight = Flight(seq, encoded, self._made, len(vectors), reply_bytes)
-        self._made += len(vectors)
-        return flight
+        return Flight(seq, encoded, first_index, len(vectors), reply_bytes, vectors)
 
     def _take(self, frames: list[Frame]) -> Iterator[VectorResult]:
         for frame in frames:

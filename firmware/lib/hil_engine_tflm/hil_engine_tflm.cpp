@@ -183,7 +183,7 @@ void engine_reset_state() {
 #if !defined(HIL_TEST_TFLM_NO_RESET) /* for the test that shows that the harness notices leaking state */
   if (g_interpreter == nullptr) return;
   g_log.clear();
-  g_reset_failed = g_interpreter->Reset() != kTfLiteOk;
+  g_reset_failed = tflm::reset(g_interpreter, 0) != kTfLiteOk;
 #endif
 }
 

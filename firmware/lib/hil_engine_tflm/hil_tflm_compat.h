@@ -1,6 +1,6 @@
 /* TFLM's raw API in its vintages, told apart by the library's own declarations, not by a version number (TFLM has none):
  *
- *   2022  (TensorFlowLite_ESP32 1.0.0)    MicroInterpreter takes an ErrorReporter* as 5th argument; DebugLog(text)
+ *   2022  (TensorFlowLite_ESP32 1.0.0)    MicroInterpreter takes an ErrorReporter* as 5th argument, and has no Reset(); DebugLog(text)
  *   2023  (Chirale_TensorFlowLite 2.0.0)  no ErrorReporter; MicroProfilerInterface; DebugLog(text)
  *   2024  and since (tflm_esp32 2.0.0, esp-tflite-micro, tflite-micro)  DebugLog(format, arguments), DebugVsnprintf
  */
@@ -63,6 +63,17 @@ template <class Interpreter>
 Interpreter* make_interpreter(void* at, const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena, size_t bytes,
                               tflite::ErrorReporter*, Profiler* profiler, std::false_type) {
   return new (at) Interpreter(model, resolver, arena, bytes, nullptr, profiler);
+}
+
+/* Clears recurrent state: Reset(), or what did that before there was one. */
+template <class Interpreter>
+auto reset(Interpreter* interpreter, int) -> decltype(interpreter->Reset()) {
+  return interpreter->Reset();
+}
+
+template <class Interpreter>
+TfLiteStatus reset(Interpreter* interpreter, long) {
+  return interpreter->ResetVariableTensors();
 }
 
 }  // namespace tflm

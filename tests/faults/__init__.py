@@ -1,0 +1,1 @@
+"""Fault injection between the real session and the real host firmware; `python -m tests.faults --help`."""
