@@ -118,12 +118,9 @@ def command(
     from harness.workflow.run import RunOptions, run
 
     try:
-<<<<<<< HEAD
         board, port, serial_number = options.placed(board, port, serial_number)
-=======
         if exported is not None and ctx.get_parameter_source("model") is ParameterSource.DEFAULT:
             model = bundle_of_export(exported, exported_sha256)
->>>>>>> 37886ae8d5a3840a5454ded4087e046080d917c6
         wanted = RunOptions(
             model=model,
             board=board,
