@@ -19,11 +19,18 @@ void hil_platform_init(void);
 
 /* Copies up to `max` received bytes to `buf` and returns how many. 0 means no data now, not closed.
  * MUST NOT block. Bytes lost before this call MUST be counted by hil_platform_rx_overruns. */
-size_t hil_platform_read(uint8_t *buf, size_t max);
+size_t hil_platform_read(uint8_t* buf, size_t max);
 
 /* Writes all `n` bytes and flushes them towards the host. MAY block while the line drains, but MUST give up (and drop the rest)
  * when the host takes nothing for about a second: a USB port without a reader must never hang the board. */
-void hil_platform_write(const uint8_t *buf, size_t n);
+void hil_platform_write(const uint8_t* buf, size_t n);
+
+/* Whether the line can run at `baud`: 1, or 0 where the clock can't make it within 2.5 % or the rate is beyond the hardware.
+ * Optional: without it every rate but HIL_BAUD is refused. */
+uint8_t hil_platform_baud_supported(uint32_t baud);
+/* Changes the line's rate, once what was written has left at the old one. Called with HIL_BAUD and rates that are supported.
+ * A platform that has the other function MUST have this one. */
+void hil_platform_set_baud(uint32_t baud);
 
 /* Free-running up-counter, wrapping at 2^32. MUST be monotonic between wraps; MUST cost well under 100 CPU cycles. */
 uint32_t hil_platform_ticks(void);
@@ -53,7 +60,7 @@ uint32_t hil_platform_stack_free_min(void);
 uint32_t hil_platform_heap_free_min(void);
 
 /* The chip's own serial number: copies at most `max` bytes and returns how many; 0 where there is none. */
-size_t hil_platform_uid(uint8_t *buf, size_t max);
+size_t hil_platform_uid(uint8_t* buf, size_t max);
 
 #ifdef __cplusplus
 }

@@ -60,6 +60,7 @@ class LineRate:
         board_id: str,
         device_follows: bool = False,
         clean_up_to_baud: int | None = None,
+        clean_up_to_file: Path | None = None,
         latency_ms: float = 0.0,
         seed: int = 1,
     ) -> None:
@@ -68,6 +69,7 @@ class LineRate:
         Args:
             device_follows: the device's end sets no rate (QEMU): its rate is the host's.
             clean_up_to_baud: above it, one byte in a thousand is damaged.
+            clean_up_to_file: holds that number instead, and may change.
             latency_ms: each way, beside the time on the line.
             seed: of the damage.
 
@@ -79,7 +81,7 @@ class LineRate:
         self.port_name = self._child.port_name
         self._stats, writer = os.pipe()
         command = [sys.executable, "-I", str(_MODEL), device_port, str(writer), "--seed", str(seed)]
-        command += ["--latency-ms", str(latency_ms), "--clean-up-to", str(clean_up_to_baud or 0)]
+        command += ["--latency-ms", str(latency_ms), "--clean-up-to", str(clean_up_to_file or clean_up_to_baud or 0)]
         command += ["--device-follows"] if device_follows else []
         try:
             self._child.start(command, pass_fds=(writer,))

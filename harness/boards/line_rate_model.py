@@ -7,7 +7,8 @@ Runs as a program with the host's side (a pty's master) as stdin and stdout:
 Each way, a byte takes ten bit times (8N1) and bytes follow each other without a gap as long as there are any; what the
 device does not take is lost and counted, as a UART without flow control loses it. The host's rate is what its program
 set on its tty, the device's what the device set on its own (--device-follows: always the host's). While they differ, or
-above --clean-up-to, bytes arrive damaged. --latency-ms delays whatever goes over, as a USB bridge does.
+above --clean-up-to (a number, or a file that holds one and may change), bytes arrive damaged. --latency-ms delays
+whatever goes over, as a USB bridge does.
 
 On SIGTERM it writes its counters as one JSON object to STATS_FD and ends. Only the standard library, for a quick start.
 """
@@ -26,6 +27,7 @@ import signal
 import struct
 import sys
 import time
+from pathlib import Path
 
 BITS_PER_BYTE = 10
 TRANSMIT_BUFFER_BYTES = 4096  # of the sender's driver; what a sleeping model finds there was on the line in time
@@ -112,12 +114,19 @@ def rate_of(tty: int) -> int:
     return max(50, int(TERMIOS2.unpack(answer)[-1]))
 
 
+def number_from(text: str) -> int:
+    """`text` as a number, or what the file of that name holds; 0 while that is none."""
+    if not text.isdigit():
+        text = Path(text).read_text(encoding="ascii").strip()
+    return int(text) if text.isdigit() else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("device")
     parser.add_argument("stats_fd", type=int)
     parser.add_argument("--device-follows", action="store_true")
-    parser.add_argument("--clean-up-to", type=int, default=0)
+    parser.add_argument("--clean-up-to", default="0", metavar="BAUD|FILE")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -148,7 +157,8 @@ def main() -> int:
         host_rate = rate_of(host)
         device_rate = host_rate if options.device_follows else rate_of(device)
         junk = abs(host_rate - device_rate) * 20 > host_rate
-        damage = DAMAGED_PER_BYTE if options.clean_up_to and host_rate > options.clean_up_to else 0.0
+        clean_up_to = number_from(options.clean_up_to)
+        damage = DAMAGED_PER_BYTE if clean_up_to and host_rate > clean_up_to else 0.0
         for way, rate in ((down, host_rate), (up, device_rate)):
             way.move(now_s, BITS_PER_BYTE / rate, junk, damage)
             if way.source in ready and not way.take(now_s):

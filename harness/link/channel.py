@@ -5,7 +5,9 @@ Everything a device may say unasked is dealt with here: console text, LOG, BOOT,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from harness.errors import BoardError, DeviceRebootedError, SessionTakenError
@@ -25,8 +27,9 @@ BITS_PER_BYTE = 10  # 8N1: a start bit, eight data bits, a stop bit
 class LinkStats:
     """Counters of one session, HELLO included.
 
-    `frames`: requests sent, repetitions not counted; `resent_frames`: repetitions; `bad_frames`: stretches received
-    that were neither a frame nor text; `bytes_sent`, `bytes_received`: as on the wire.
+    `frames`: requests sent, repetitions not counted; `resent_frames`: repetitions, those of HELLO not counted, as a
+    device that boots misses some on any line; `bad_frames`: stretches received since HELLO was answered that were
+    neither a frame nor text; `bytes_sent`, `bytes_received`: as on the wire.
     """
 
     frames: int = 0
@@ -51,6 +54,7 @@ class Channel:
         session_id: NO_SESSION until HELLO is answered; until then every frame is handed on, whatever session it names.
         sample: the first bytes received while no frame has been: what a foreign device said.
         valid_frames: frames received with a right CRC.
+        heard_at_s: when the last of them came, on the monotonic clock.
     """
 
     def __init__(self, port: Port, board: str | None, first_seq: int) -> None:
@@ -59,6 +63,8 @@ class Channel:
         self.session_id = NO_SESSION
         self.sample = b""
         self.valid_frames = 0
+        self.heard_at_s = 0.0
+        self._bad_before = 0
         self._seq = first_seq
         self._splitter = FrameSplitter()
         self._console = Console()
@@ -67,7 +73,7 @@ class Channel:
 
     @property
     def stats(self) -> LinkStats:
-        return replace(self._stats, bad_frames=self._splitter.bad_frames)
+        return replace(self._stats, bad_frames=self._splitter.bad_frames - self._bad_before)
 
     @property
     def bad_frames(self) -> int:
@@ -101,16 +107,19 @@ class Channel:
     def encode(self, message_type: MessageType, seq: int, body: bytes) -> bytes:
         return encode_message(message_type, seq, self.session_id, body)
 
-    def send(self, encoded: bytes, deadline: Deadline, *, again: bool = False) -> None:
-        """Writes one encoded frame; `again`: it is a repetition. Raises NoAnswerError, PortLostError."""
+    def send(self, encoded: bytes, deadline: Deadline, *, again: bool = False, count: bool = True) -> None:
+        """Writes one encoded frame; `again`: it is a repetition; `count`: as a frame at all.
+
+        Raises NoAnswerError, PortLostError.
+        """
         if self._fault is not None:
             raise self._fault
         self.port.write(encoded, deadline)
         stats = self._stats
         self._stats = replace(
             stats,
-            frames=stats.frames + (not again),
-            resent_frames=stats.resent_frames + again,
+            frames=stats.frames + (count and not again),
+            resent_frames=stats.resent_frames + (count and again),
             bytes_sent=stats.bytes_sent + len(encoded),
         )
 
@@ -122,7 +131,14 @@ class Channel:
         """
         if self._fault is not None:
             raise self._fault
-        data = self.port.read(READ_BYTES, deadline)
+        return self.take(self.receive_raw(deadline))
+
+    def receive_raw(self, deadline: Deadline) -> bytes:
+        """The next bytes that come, b"" at the deadline, not looked at: `take` does that. Raises PortLostError."""
+        return self.port.read(READ_BYTES, deadline)
+
+    def take(self, data: bytes) -> list[Frame]:
+        """The replies in bytes from `receive_raw`. Raises as `receive` does."""
         if not data:
             return []
         self._stats = replace(self._stats, bytes_received=self._stats.bytes_received + len(data))
@@ -134,6 +150,7 @@ class Channel:
                 self._console.add(event.data)
                 continue
             self.valid_frames += 1
+            self.heard_at_s = time.monotonic()
             self._fault = self._fault_in(event)
             if self._fault is not None:
                 break
@@ -142,6 +159,21 @@ class Channel:
         if self._fault is not None and not replies:
             raise self._fault
         return replies
+
+    def begin_session(self, session_id: int) -> None:
+        """HELLO has been answered: from now on only this session's frames count."""
+        self.session_id = session_id
+        self._bad_before = self._splitter.bad_frames
+
+    @contextmanager
+    def repairs_not_counted(self) -> Iterator[None]:
+        """What is repeated or spoilt in here, while the line is tested on purpose, does not show in `stats`."""
+        resent, bad = self._stats.resent_frames, self._splitter.bad_frames
+        try:
+            yield
+        finally:
+            self._stats = replace(self._stats, resent_frames=resent)
+            self._bad_before += self._splitter.bad_frames - bad
 
     def restart(self) -> None:
         """Back to the state before HELLO, after a reboot that was asked for."""

@@ -26,7 +26,9 @@ from harness.protocol.messages import (
     encode_hello,
 )
 
-RETRY_S = 0.25  # a device that boots, or is busy with a killed host's requests, hears a later HELLO
+# A device that boots, or is busy with a killed host's requests, hears a later HELLO; most boots take milliseconds.
+FIRST_RETRY_S = 0.05
+MOST_RETRY_S = 0.25
 DAMAGED_RETRY_S = 0.03  # at the soonest after the last one, once something broken came: that may have been the INFO
 LOOPBACK_HINT = "the line sends back what it gets: remove a loopback wire, turn a modem's echo off"
 
@@ -41,12 +43,14 @@ def say_hello(channel: Channel, timeout_s: float) -> DeviceInfo:
     seq = channel.next_seq()
     hello = channel.encode(MessageType.HELLO, seq, encode_hello(Hello(nonce, PROTOCOL_VERSION, PROTOCOL_VERSION)))
     deadline = Deadline.after(timeout_s)
+    retry_s = FIRST_RETRY_S
     again = False
     echoed = False
     while not deadline.expired:
-        channel.send(hello, deadline, again=again)
+        channel.send(hello, deadline, count=not again)
         again = True
-        retry = deadline.sooner(RETRY_S + channel.wire_s(len(hello)))
+        retry = deadline.sooner(retry_s + channel.wire_s(len(hello)))
+        retry_s = min(2 * retry_s, MOST_RETRY_S)
         soonest = deadline.sooner(DAMAGED_RETRY_S + channel.wire_s(len(hello)))
         bad_frames = channel.bad_frames
         while not retry.expired and not (soonest.expired and channel.bad_frames > bad_frames):
@@ -56,7 +60,7 @@ def say_hello(channel: Channel, timeout_s: float) -> DeviceInfo:
                 elif frame.seq == seq:
                     info = _read_answer(channel, frame, nonce)
                     if info is not None:
-                        channel.session_id = nonce
+                        channel.begin_session(nonce)
                         return info
     raise _nobody(channel, timeout_s, echoed)
 

@@ -12,6 +12,7 @@ from harness.errors import BoardError, DeviceError, NoAnswerError, UsageError
 from harness.link.channel import Channel
 from harness.link.deadline import Deadline
 from harness.link.hello import refused
+from harness.link.speed import LineSpeed
 from harness.link.window import Flight, Window
 from harness.protocol.cobs import encoded_bound
 from harness.protocol.frame import Frame
@@ -74,8 +75,10 @@ class Pipeline:
         *,
         keep_state: bool,
         timeout_per_vector_s: float,
+        speed: LineSpeed,
     ) -> None:
         self._channel = channel
+        self._speed = speed
         self._info = info
         self._vectors = iter(vectors)
         self._flags = InferFlag.KEEP_STATE if keep_state else InferFlag(0)
@@ -106,6 +109,11 @@ class Pipeline:
             yield from self._receive(self.window.wait_s(time.monotonic()))
             if not self.window.check_silence(time.monotonic()):
                 raise self._silent()
+            # Kept state forbids the requests that this takes: such a run goes on at the start rate once it is there.
+            if self._speed.is_fast and not self._flags and (self.window.is_failing or self._speed.has_lapsed):
+                busy_s = self.window.drain_s()
+                self.window.lose_all()
+                self._speed.step_down(busy_s)
 
     def _fill(self) -> Iterator[VectorResult]:
         """Sends what there is room for, and takes what comes meanwhile."""
@@ -127,6 +135,8 @@ class Pipeline:
             yield from self._receive(0)
 
     def _send(self, flight: Flight, again: bool) -> None:
+        if again:
+            self._speed.before_repeat()
         # Entered before it is written: an interrupted write counts as in flight.
         self.window.sent(flight, time.monotonic())
         patience_s = self.window.patience_s() + self._channel.wire_s(len(flight.encoded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
@@ -16,6 +16,7 @@ from harness.link.deadline import Deadline
 from harness.link.hello import refused, say_hello
 from harness.link.pipeline import Pipeline, VectorResult
 from harness.link.port import Port
+from harness.link.speed import LineSpeed, Trial
 from harness.protocol.ids import REPLY_BIT, MessageType
 from harness.protocol.messages import (
     ArenaInfo,
@@ -29,7 +30,7 @@ from harness.protocol.messages import (
     encode_set_arena,
 )
 
-__all__ = ["LinkStats", "Session", "VectorResult"]
+__all__ = ["LinkStats", "Session", "Trial", "VectorResult"]
 
 OPEN_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 5.0
@@ -56,6 +57,7 @@ class Session:
         self._channel = channel
         self._info = info
         self._ended: HilError | None = None
+        self._speed = LineSpeed(channel, self._request)
         self._unsettled_s = 0.0  # how long the device may still be busy with requests nobody waits for
 
     @classmethod
@@ -80,8 +82,11 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Closes the port. May be called again, and at any time."""
-        self._channel.port.close()
+        """Leaves the line at its start rate and closes the port. May be called again, and at any time."""
+        try:
+            self._speed.give_back()
+        finally:
+            self._channel.port.close()
 
     @property
     def info(self) -> DeviceInfo:
@@ -100,6 +105,19 @@ class Session:
     @property
     def link_stats(self) -> LinkStats:
         return self._channel.stats
+
+    @property
+    def baud(self) -> int:
+        """Rate the line runs at now."""
+        return self._channel.port.baud
+
+    def negotiate(self, rates: Sequence[int]) -> list[Trial]:
+        """Tries the rates in turn, both ways with a pattern, and keeps the first clean one; else the rate of `open`.
+
+        From then on the session falls back by itself when errors rise. Returns what was tried, in order.
+        """
+        with self._conversation():
+            return self._speed.negotiate(rates)
 
     def infer(
         self,
@@ -127,7 +145,12 @@ class Session:
         collected: list[VectorResult] = []
         with self._conversation():
             pipeline = Pipeline(
-                self._channel, self._info, vectors, keep_state=keep_state, timeout_per_vector_s=timeout_per_vector_s
+                self._channel,
+                self._info,
+                vectors,
+                keep_state=keep_state,
+                timeout_per_vector_s=timeout_per_vector_s,
+                speed=self._speed,
             )
             try:
                 for result in pipeline.results():
@@ -178,6 +201,7 @@ class Session:
         with self._conversation():
             with suppress(RebootNotice):  # it may do so before we hear the answer
                 self._request(MessageType.REBOOT, b"", REQUEST_TIMEOUT_S)
+            self._speed.forget()
             self._channel.restart()
             self._info = say_hello(self._channel, timeout_s)
             return self._info
@@ -192,6 +216,7 @@ class Session:
                 # The device works in order: when it answers this, it has answered all before.
                 self._request(MessageType.PING, b"settled?", self._unsettled_s + REQUEST_TIMEOUT_S)
                 self._unsettled_s = 0.0
+            self._speed.ensure()
             yield
         except RebootNotice as notice:
             self._ended = self._with_reason(notice)
@@ -207,6 +232,7 @@ class Session:
     def _with_reason(self, notice: RebootNotice) -> DeviceRebootedError:
         reason = notice.reason
         if reason is None:  # BOOT was lost; INFO tells it too
+            self._speed.forget()
             self._channel.restart()
             try:
                 reason = say_hello(self._channel, REASON_TIMEOUT_S).reset_reason
@@ -224,6 +250,8 @@ class Session:
         repeat_s = FIRST_REPEAT_S + wire_s
         again = False
         while not deadline.expired:
+            if again:
+                self._speed.before_repeat()
             channel.send(encoded, deadline, again=again)
             again = True
             patience = deadline.sooner(repeat_s)

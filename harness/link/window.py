@@ -6,6 +6,7 @@ reply, was lost, and it is sent again at once. Silence is judged by the time the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ MORE_ITEMS = 2  # after the first loss, each reply adds these; each loss halves
 # A frame that may not be taken apart must not outgrow what the line was seen to carry.
 FIRST_STATEFUL_ITEMS = 1
 STATEFUL_STREAK = 6  # replies in a row for longer frames
+JUDGED_SENDINGS = 40
+FAILING_LOSSES = 10  # of those: a slower line would carry more
 FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
 
 
@@ -73,12 +76,18 @@ class Window:
         self._divisible = divisible
         self._most_items = FIRST_ITEMS if divisible else FIRST_STATEFUL_ITEMS
         self._lossy = False
+        self._losses: deque[bool] = deque(maxlen=JUDGED_SENDINGS)
         self.item_s: float | None = None  # measured; None until the first reply
 
     @property
     def empty(self) -> bool:
         """Whether every request has been answered."""
         return not self._in_flight and not self._lost
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether so many of the last requests were lost that another rate should be tried."""
+        return sum(self._losses) >= FAILING_LOSSES
 
     @property
     def outstanding_items(self) -> int:
@@ -138,6 +147,7 @@ class Window:
             self._bytes -= len(flight.encoded)
         else:
             self._lost.pop(flight.seq, None)
+        self._losses.append(False)
         once = flight.first_order == flight.last_order  # else nobody knows which sending this answers
         if once:
             self._silences = 0
@@ -212,6 +222,11 @@ class Window:
         replies = sum(flight.reply_bytes for flight in self._in_flight.values())
         return 2.0 * self._wire_s(self._bytes + replies)
 
+    def lose_all(self) -> None:
+        """Everything in flight is lost with the line's rate; the losses so far say nothing about the next one."""
+        self._lose(list(self._in_flight.values()))
+        self._losses.clear()
+
     def damaged(self) -> None:
         """A broken frame came. Replies come in order, so it was most likely the one to the oldest request."""
         head = next(iter(self._in_flight.values()), None)
@@ -221,6 +236,7 @@ class Window:
     def _lose(self, flights: list[Flight]) -> None:
         self._lossy = True
         self._streak = 0
+        self._losses.extend(True for _ in flights)
         self._most_items = max(1, self._most_items // 2)
         for flight in flights:
             del self._in_flight[flight.seq]

@@ -26,7 +26,9 @@ class MessageType(IntEnum):
     RESET_STATE = 0x05
     REBOOT = 0x06
     STATS = 0x07
-    # Reserved so that later versions need no other format: BAUD 0x08, LINK_TEST 0x09, LAYER_TRACE 0x0A.
+    BAUD = 0x08
+    LINK_TEST = 0x09
+    # Reserved so that later versions need no other format: LAYER_TRACE 0x0A.
     INFO = 0x81
     PONG = 0x82
     RESULT = 0x83
@@ -34,6 +36,8 @@ class MessageType(IntEnum):
     STATE_RESET = 0x85
     REBOOTING = 0x86
     STATS_REPLY = 0x87
+    BAUD_SET = 0x88
+    LINK_TESTED = 0x89
     BOOT = 0xC0
     LOG = 0xC1
     ERROR = 0xFF

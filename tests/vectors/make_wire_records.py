@@ -13,6 +13,7 @@ import sys
 import zlib
 from pathlib import Path
 
+from harness.protocol import line
 from harness.protocol import messages as m
 from harness.protocol.frame import encode_frame
 from harness.protocol.ids import DType, ErrorCode, InferFlag, LogLevel, MessageType, ResetReason
@@ -69,9 +70,13 @@ def payloads() -> dict[str, bytes]:
         "error": _header(t.ERROR, 7) + m.encode_error(missing),
         "stats": _header(t.STATS, 8),
         "stats_reply": _header(t.STATS_REPLY, 8) + m.encode_stats(STATS),
+        "baud": _header(t.BAUD, 9) + line.encode_baud(line.BaudRequest(921600, 1000)),
+        "baud_set": _header(t.BAUD_SET, 9) + line.encode_baud_set(921600),
+        "link_test": _header(t.LINK_TEST, 10) + line.encode_link_test(line.LinkTest(4, 2)),
+        "link_tested": _header(t.LINK_TESTED, 10) + line.encode_link_tested(line.LinkTested(4, 1)),
         "log": _header(t.LOG, 0) + m.encode_log(m.LogLine(LogLevel.WARNING, "brown-out near: 2.9 V")),
-        "reboot": _header(t.REBOOT, 9),
-        "rebooting": _header(t.REBOOTING, 9),
+        "reboot": _header(t.REBOOT, 11),
+        "rebooting": _header(t.REBOOTING, 11),
         "unknown_type": struct.pack("<BHI", 0x3F, 0xFFFF, 0xFFFFFFFF),
     }
     ping = _header(t.PING, 0x0101, 0x01010101)  # no zero of its own, so the run lengths below are exact

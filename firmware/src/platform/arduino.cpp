@@ -268,7 +268,33 @@ void hil_platform_write(const uint8_t* buf, size_t n) {
   Serial.flush();
 }
 
+/* AVR: the rates that the core's choice of divider (8 samples a bit) comes close to. Others divide a fast clock finely. */
+uint8_t hil_platform_baud_supported(uint32_t baud) {
+#if defined(ARDUINO_ARCH_AVR)
+  if (baud < 1200 || baud > F_CPU / 8) return 0;
+  const uint32_t divider = (F_CPU / 4 / baud - 1) / 2 + 1; /* as HardwareSerial::begin */
+  const uint32_t made = F_CPU / 8 / divider;
+  const uint32_t off = made > baud ? made - baud : baud - made;
+  return off <= baud / 40;
+#else
+  return baud >= 1200 && baud <= 3000000;
+#endif
+}
+
+void hil_platform_set_baud(uint32_t baud) {
+  Serial.flush();
+#if defined(ARDUINO_ARCH_ESP32) || defined(ARDUINO_ARCH_ESP8266)
+  Serial.updateBaudRate(baud);
+#elif defined(ARDUINO_ARCH_AVR)
+  Serial.begin(baud); /* sets the registers, keeps the buffers */
+#else
+  Serial.end();
+  Serial.begin(baud);
+#endif
+}
+
 void hil_platform_reboot(void) {
+  Serial.flush();
 #if defined(HIL_HAS_NOINIT)
   noinit.rebooting = 1;
 #endif

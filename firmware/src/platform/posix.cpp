@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ namespace {
 const int kIdleMs = 10;
 const int kWriteGiveUpMs = 1000;
 const int kFaultPauseMs = 50; /* a chip takes time to start; a firmware that crashes while it starts must not eat a core */
+const int kBaudPauseMs = 30;  /* what carries our bytes reads them at its own pace; UARTs take their time too */
+const uint32_t kBaudMin = 300, kBaudMax = 4000000;
 const size_t kStackBytes = 64 * 1024;
 const uint8_t kStackPaint = 0xC5;
 const int kFaultSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
@@ -121,6 +124,29 @@ void catch_faults() {
   for (int fault : kFaultSignals) sigaction(fault, &action, nullptr);
 }
 
+/* The kernel's struct termios2, which has no header that goes with <termios.h>: rates as plain numbers. */
+struct Termios2 {
+  uint32_t flags[4]; /* input, output, control, local */
+  uint8_t line;
+  uint8_t characters[19];
+  uint32_t input_baud, output_baud;
+};
+
+/* A pty carries bytes at any speed; the rate set on it is there for a line-rate model to read. No tty, no rate. */
+void note_baud(uint32_t baud) {
+#if defined(__linux__)
+  const unsigned long kGet = _IOR('T', 0x2A, Termios2), kSet = _IOW('T', 0x2B, Termios2);
+  const uint32_t kRateMask = 0x100F | 0x100F << 16, kRateOther = 0x1000 | 0x1000 << 16;
+  Termios2 settings;
+  if (ioctl(g_uart_out, kGet, &settings) != 0) return;
+  settings.flags[2] = (settings.flags[2] & ~kRateMask) | kRateOther;
+  settings.input_baud = settings.output_baud = baud;
+  ioctl(g_uart_out, kSet, &settings);
+#else
+  (void)baud;
+#endif
+}
+
 void fail(const char* what) {
   fprintf(stderr, "host firmware: %s: %s\n", what, strerror(errno));
   _exit(1);
@@ -209,6 +235,7 @@ void hil_platform_init(void) {
   signal(SIGPIPE, SIG_IGN); /* a write then says EPIPE */
   fcntl(g_uart_in, F_SETFL, fcntl(g_uart_in, F_GETFL) | O_NONBLOCK);
   fcntl(g_uart_out, F_SETFL, fcntl(g_uart_out, F_GETFL) | O_NONBLOCK);
+  note_baud(HIL_BAUD);
   if (g_reset_reason == HIL_RESET_FAULT) poll(nullptr, 0, kFaultPauseMs);
   if (g_boot_count > 1) {
     do {
@@ -220,7 +247,7 @@ void hil_platform_init(void) {
 }
 
 size_t hil_platform_read(uint8_t* buf, size_t max) {
-  if (g_ring_used == 0) fill_ring();
+  fill_ring();
   size_t n = 0;
   while (n < max && g_ring_used != 0) {
     buf[n++] = g_ring[g_ring_start];
@@ -250,6 +277,13 @@ void hil_platform_write(const uint8_t* buf, size_t n) {
   }
 }
 
+uint8_t hil_platform_baud_supported(uint32_t baud) { return baud >= kBaudMin && baud <= kBaudMax; }
+
+void hil_platform_set_baud(uint32_t baud) {
+  poll(nullptr, 0, kBaudPauseMs);
+  note_baud(baud);
+}
+
 uint32_t hil_platform_ticks(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -270,6 +304,9 @@ void hil_platform_idle(void) {
   struct pollfd wait = {g_uart_in, POLLIN, 0};
   poll(&wait, 1, kIdleMs);
 }
+
+/* Where a chip's receive interrupt would have come. */
+void hil_platform_yield(void) { fill_ring(); }
 
 uint32_t hil_platform_rx_overruns(void) { return 0; } /* the kernel makes the sender wait */
 

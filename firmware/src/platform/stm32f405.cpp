@@ -145,6 +145,20 @@ void hil_platform_write(const uint8_t* buf, size_t n) {
   wait_for(kSrSent);
 }
 
+static uint32_t divider(uint32_t baud) { return (kPeripheralHz + baud / 2) / baud; /* oversampling by 16: BRR is the divider x 16 */ }
+
+uint8_t hil_platform_baud_supported(uint32_t baud) {
+  if (baud < 1200 || baud > kPeripheralHz / 16) return 0;
+  const uint32_t made = kPeripheralHz / divider(baud);
+  const uint32_t off = made > baud ? made - baud : baud - made;
+  return off <= baud / 40;
+}
+
+void hil_platform_set_baud(uint32_t baud) {
+  wait_for(kSrSent);
+  reg(kUsartBrr) = divider(baud);
+}
+
 uint32_t hil_platform_ticks(void) { return reg(kTim2Cnt); }
 uint32_t hil_platform_tick_hz(void) { return HIL_TICK_HZ; }
 uint32_t hil_platform_cpu_hz(void) { return HIL_CPU_HZ; }

@@ -75,6 +75,7 @@ class DeviceSession:
         self._splitter = FrameSplitter()
         self._frames = 0
         self._oversized = 0
+        self._bad_before = 0
         self._session = NO_SESSION
         self._last_seq = 0
         self._last_crc = 0
@@ -135,6 +136,7 @@ class DeviceSession:
                 return
         else:
             self._session = hello.nonce
+            self._frames, self._oversized, self._bad_before = 1, 0, self._splitter.bad_frames  # counts are a session's
             self._remember(frame)
             self._engine.reset_state()  # the next host starts from zeros, whatever the last one left
         self._answer(frame, encode_info(hello.nonce, self._info()))
@@ -283,9 +285,8 @@ class DeviceSession:
         )
 
     def _stats(self) -> DeviceStats:
-        return DeviceStats(
-            rx_frames=self._frames, rx_bad_frames=self._splitter.bad_frames + self._oversized, arena=self._arena()
-        )
+        bad_frames = self._splitter.bad_frames - self._bad_before + self._oversized
+        return DeviceStats(rx_frames=self._frames, rx_bad_frames=bad_frames, arena=self._arena())
 
 
 def _is_effectful(frame: Frame) -> bool:

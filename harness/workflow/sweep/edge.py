@@ -37,7 +37,6 @@ def locate(
     guess: int | None,
     planned: int | None,
     exhaustive: tuple[int, int] | None,
-    fresh: bool = False,
 ) -> Edge:
     """The proved minimum.
 
@@ -47,32 +46,34 @@ def locate(
         guess: size near which to begin.
         planned: what the packer promised: looked at to the byte.
         exhaustive: probe every step from the first to the last of these sizes.
-        fresh: the prober resets the device before every probe already.
 
     Raises:
         BoardError: the same size passes at one time and fails at another, even from a reset each.
     """
-    edge = _search(prober, capacity, step, guess, planned, exhaustive)
-    doubt = _doubt(prober, edge, step)
-    if doubt is not None and not fresh:
+    try:
+        edge = _proved(prober, capacity, step, guess, planned, exhaustive)
+    except _DoubtError as first:
         prober.start_afresh()
-        fresh = True
-        edge = _search(prober, capacity, step, guess, planned, exhaustive)
+        try:
+            edge = _proved(prober, capacity, step, guess, planned, exhaustive)
+        except _DoubtError as second:
+            raise BoardError(
+                f"the device gives different verdicts on the same arena, even from a reset: {second}",
+                hint="look for memory that is not initialised, a weak supply, or another program on the port",
+            ) from None
+        edge.fresh = True
         edge.notes.append(
-            f"the device's answers depended on earlier probes ({doubt}): a memory leak, most likely; "
+            f"the device's answers depended on earlier probes ({first}): a memory leak, most likely; "
             "every probe that counts began with a reset"
         )
-        doubt = _doubt(prober, edge, step)
-    if doubt is not None:
-        raise BoardError(
-            f"the device gives different verdicts on the same arena, even from a reset: {doubt}",
-            hint="look for memory that is not initialised, a supply that is too weak, or another program on the port",
-        )
-    edge.fresh = fresh
     return edge
 
 
-def _search(
+class _DoubtError(Exception):
+    """A size got two different verdicts; says which."""
+
+
+def _proved(
     prober: Prober, capacity: int, step: int, guess: int | None, planned: int | None, exhaustive: tuple[int, int] | None
 ) -> Edge:
     low, high = search.find_edge(prober.ask, 0, capacity, step, guess=guess)
@@ -83,27 +84,30 @@ def _search(
         refuted = search.refuted(prober.probes, high)
         if refuted is None:
             break
+        # A failure above a success is odd enough to be looked at twice before the search follows it.
+        _again(prober, refuted[0], passes=False)
         low, high = search.find_edge(prober.ask, *refuted, step)
-    notes: list[str] = []
-    if planned is not None and low < planned <= high:
-        # A plan is a promise to the byte, so it is held to it.
-        if prober.ask(planned).passed and (planned == 1 or not prober.ask(planned - 1).passed):
-            return Edge(planned, 1, notes=notes)
-        notes.append(f"the packer planned {planned} bytes, which is not the exact need")
-    elif planned is not None:
-        notes.append(f"the packer planned {planned} bytes, the device needs {'more' if planned <= low else 'less'}")
-    return Edge(high, high - low, notes=notes)
-
-
-def _doubt(prober: Prober, edge: Edge, step: int) -> str | None:
-    """Probes the edge again, each size from a reset; what contradicts it, in words, or None."""
-    minimum = edge.minimum_bytes
-    above = prober.probe(minimum, fresh=True, patience=PROOF_PATIENCE)
-    if not above.passed:
-        return f"{minimum} bytes passed, then {above.text}"
+    edge = _to_the_byte(prober, low, high, planned)
+    _again(prober, edge.minimum_bytes, passes=True)
     for less in {edge.resolution_bytes, step}:
-        if less < minimum:
-            below = prober.probe(minimum - less, fresh=True, patience=PROOF_PATIENCE)
-            if below.passed:
-                return f"{minimum - less} bytes failed, then passed"
-    return None
+        if less < edge.minimum_bytes:
+            _again(prober, edge.minimum_bytes - less, passes=False)
+    return edge
+
+
+def _to_the_byte(prober: Prober, low: int, high: int, planned: int | None) -> Edge:
+    """The edge between neighbours on the grid; where the packer has promised a size between them, held to that."""
+    if planned is None:
+        return Edge(high, high - low)
+    near = low < planned <= high and prober.ask(planned).passed
+    if near and (planned == 1 or not prober.ask(planned - 1).passed):
+        return Edge(planned, 1)
+    word = "more" if planned <= low else "less" if planned > high else "not exactly that"
+    return Edge(high, high - low, notes=[f"the packer planned {planned} bytes, the device needs {word}"])
+
+
+def _again(prober: Prober, size: int, *, passes: bool) -> None:
+    """Probes `size` from a reset. Raises _DoubtError: the verdict is not the one it had."""
+    record = prober.probe(size, fresh=True, patience=PROOF_PATIENCE)
+    if record.passed != passes:
+        raise _DoubtError(f"{size} bytes {'passed' if passes else 'failed'}, then: {record.text}")

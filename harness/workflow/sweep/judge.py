@@ -112,10 +112,10 @@ def judge(session: Session, script: Script, reference: Sequence[bytes] | None, p
         return guarded(session, Judgement("invoke failed", error.what))
     leaked = [index for index, output in again if output != outputs[index]]
     wrong = [i for i, output in enumerate(outputs) if reference is not None and output != reference[i]]
-    if wrong:
-        found = Judgement("wrong output", f"{len(wrong)} of {len(outputs)} vectors differ from the largest arena's")
-    elif leaked:
+    if leaked:  # first: it makes other vectors wrong too
         found = Judgement("wrong output", f"state leaks: vector {leaked[0]} sent again gave other bits")
+    elif wrong:
+        found = Judgement("wrong output", f"{len(wrong)} of {len(outputs)} vectors differ from the largest arena's")
     else:
         found = Judgement("passed")
     return guarded(session, found)

@@ -12,6 +12,7 @@
 
 int g_reboots;
 uint32_t g_first_tick;
+uint32_t g_baud;
 
 namespace {
 
@@ -69,6 +70,8 @@ uint32_t hil_platform_ticks(void) { return g_ticks; }
 uint32_t hil_platform_tick_hz(void) { return 16000000; }
 uint32_t hil_platform_cpu_hz(void) { return 32000000; }
 void hil_platform_reboot(void) { ++g_reboots; }
+uint8_t hil_platform_baud_supported(uint32_t baud) { return baud <= 1000000; }
+void hil_platform_set_baud(uint32_t baud) { g_baud = baud; }
 uint8_t hil_platform_reset_reason(void) { return HIL_RESET_WATCHDOG; }
 uint32_t hil_platform_boot_count(void) { return 0x01020304; }
 void hil_platform_idle(void) { g_idle = true; }
@@ -94,6 +97,7 @@ Bytes restart_device() {
   g_from_device.clear();
   g_reboots = 0;
   g_ticks = g_first_tick;
+  g_baud = HIL_BAUD;
   hil::session_begin();
   Bytes said;
   said.swap(g_from_device);

@@ -20,6 +20,7 @@ struct Message {
 void fake_advance_ticks(uint32_t ticks);
 extern int g_reboots; /* hil_platform_reboot calls since restart_device; here it returns, which a platform's must not */
 extern uint32_t g_first_tick;
+extern uint32_t g_baud; /* as last set; rates up to 1000000 are supported */
 
 /* A new boot: engine as new, session_begin. Returns what the device said meanwhile. */
 Bytes restart_device();

@@ -108,7 +108,7 @@ TEST(ping_returns_its_body_up_to_the_longest_frame) {
 
 TEST(an_unknown_request_type_is_said_to_be_unknown) {
   start();
-  check_error(request(0x08, 2), HIL_ERR_UNKNOWN_TYPE, 0x08, 0x08);
+  check_error(request(0x0A, 2), HIL_ERR_UNKNOWN_TYPE, 0x0A, 0x0A);
   check_error(request(0x7F, 3, Bytes(40, 1)), HIL_ERR_UNKNOWN_TYPE, 0x7F, 0x7F);
 }
 

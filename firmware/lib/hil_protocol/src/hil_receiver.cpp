@@ -24,6 +24,11 @@ void Receiver::start_frame() {
   overflowed_ = false;
 }
 
+void Receiver::restart_counts() {
+  frames_ = 1;
+  bad_frames_ = 0;
+}
+
 bool Receiver::feed(uint8_t byte) {
   if (byte != 0) {
     decode(byte);

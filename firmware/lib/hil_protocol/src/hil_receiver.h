@@ -23,6 +23,9 @@ class Receiver {
   /* CRC of the frame just accepted. */
   uint32_t crc() const { return crc_; }
 
+  /* Counts anew, from the frame just accepted on. */
+  void restart_counts();
+
   uint32_t frames() const { return frames_; }
   uint32_t bad_frames() const { return bad_frames_; }
 

@@ -9,14 +9,19 @@
 #include "hil_crc32.h"
 #include "hil_describe.h"
 #include "hil_engine.h"
+#include "hil_line_test.h"
 #include "hil_platform.h"
 #include "hil_protocol_ids.h"
 #include "hil_receiver.h"
 #include "hil_test_hooks.h"
 #include "hil_writer.h"
 
-/* The default of the porting surface's one optional function. */
-extern "C" __attribute__((weak)) void hil_platform_yield(void) {}
+/* Defaults of the porting surface's optional functions. */
+extern "C" {
+__attribute__((weak)) void hil_platform_yield(void) {}
+__attribute__((weak)) uint8_t hil_platform_baud_supported(uint32_t) { return 0; }
+__attribute__((weak)) void hil_platform_set_baud(uint32_t) {}
+}
 
 namespace hil {
 namespace {
@@ -27,6 +32,9 @@ static_assert(HIL_MAX_FRAME_BYTES >= 128 && HIL_MAX_FRAME_BYTES <= 0xFFFF, "INFO
 const size_t kHelloBytes = 6;
 const size_t kInferHeadBytes = 2; /* flags u8, count u8; the same in RESULT */
 const size_t kTicksBytes = 4;
+const size_t kBaudBytes = 6;     /* baud u32, lease_ms u16 */
+const size_t kLinkTestBytes = 4; /* down u16, up u16 */
+const uint16_t kLinkTestGapMs = 200;
 
 #if defined(__AVR__)
 enum { kChunkBytes = 16, kLogTextMax = 64 };
@@ -54,9 +62,15 @@ struct State {
   uint16_t last_seq;
   uint16_t order_floor; /* an effectful request must be newer than this */
   size_t stored_bytes;  /* of the reply to the last effectful request in g_reply; 0: gone */
+  uint32_t baud;
+  uint16_t lease_ms; /* a rate other than HIL_BAUD ends after waiting that long for a frame */
+  uint16_t test_seq; /* of the LINK_TEST whose pattern is being received */
+  uint16_t test_up;
 };
 State g;
 Receiver g_receiver;
+LineTest g_line_test;
+Stopwatch g_waiting; /* since the last frame, the time spent on answering it not counted */
 
 struct Request {
   uint8_t type;
@@ -174,6 +188,7 @@ void handle_hello(const Request& request) {
     if (!admit_effectful(request)) return;
   } else {
     g.session = nonce;
+    g_receiver.restart_counts(); /* what a boot or the last host left on the line is no fault of this session */
     remember(request);
     if (g.engine.code == 0) engine_reset_state(); /* the next host starts from zeros, whatever the last one left */
   }
@@ -270,6 +285,55 @@ void handle_set_arena(const Request& request) {
   answer(request, out.size());
 }
 
+void change_baud(uint32_t baud) {
+  g.baud = baud;
+  hil_platform_set_baud(baud);
+}
+
+/* Answered at the old rate. Repeated, it does the same again: so it is pure. */
+void handle_baud(const Request& request) {
+  if (request.body_bytes != kBaudBytes) {
+    answer_error(request, HIL_ERR_BAD_LENGTH, kBaudBytes);
+    return;
+  }
+  uint32_t baud = get_u32(request.body);
+  if (baud != HIL_BAUD && !hil_platform_baud_supported(baud)) {
+    answer_error(request, HIL_ERR_UNSUPPORTED, baud);
+    return;
+  }
+  g.lease_ms = get_u16(request.body + 4);
+  answer(request, 4); /* the rate is in place already */
+  change_baud(baud);
+}
+
+/* LINK_TESTED, and right behind it the pattern the host asked for. */
+void answer_link_test() {
+  Request request = Request();
+  request.type = HIL_MSG_LINK_TEST;
+  request.seq = g.test_seq;
+  Writer out(g_request + HIL_HEADER_BYTES, kBodyCapacity);
+  out.u16(g_line_test.received());
+  out.u32(g_line_test.bit_errors());
+  answer(request, out.size());
+  uint8_t chunk[kChunkBytes];
+  for (uint16_t sent = 0; sent < g.test_up;) {
+    size_t n = 0;
+    while (n < sizeof chunk && sent < g.test_up) chunk[n++] = line_test_pattern(sent++);
+    hil_platform_write(chunk, n);
+  }
+}
+
+void handle_link_test(const Request& request) {
+  if (request.body_bytes != kLinkTestBytes) {
+    answer_error(request, HIL_ERR_BAD_LENGTH, kLinkTestBytes);
+    return;
+  }
+  g.test_seq = request.seq;
+  g.test_up = get_u16(request.body + 2);
+  g_line_test.begin(get_u16(request.body));
+  if (!g_line_test.running()) answer_link_test();
+}
+
 void execute(const Request& request) {
   switch (request.type) {
     case HIL_MSG_PING:
@@ -297,6 +361,12 @@ void execute(const Request& request) {
     case HIL_MSG_STATS:
       if (!has_no_body(request)) return;
       answer(request, write_stats(g_request + HIL_HEADER_BYTES, kBodyCapacity, g.engine, g_receiver));
+      return;
+    case HIL_MSG_BAUD:
+      handle_baud(request);
+      return;
+    case HIL_MSG_LINK_TEST:
+      handle_link_test(request);
       return;
     default:
       answer_error(request, HIL_ERR_UNKNOWN_TYPE, request.type);
@@ -346,6 +416,21 @@ void handle_frame() {
   execute(request);
 }
 
+/* What only time can end: a rate at which nobody talks to us, a pattern that stopped. */
+void watch_line(bool heard) {
+  if (g.baud == HIL_BAUD && !g_line_test.running()) return;
+  uint32_t waited_ms = g_waiting.elapsed_ms();
+  if (g_line_test.running()) {
+    if (heard) g_waiting.restart();
+    if (heard || waited_ms < kLinkTestGapMs) return;
+    g_line_test.stop();
+    answer_link_test();
+    g_waiting.restart();
+  } else if (waited_ms >= g.lease_ms) {
+    change_baud(HIL_BAUD);
+  }
+}
+
 uint32_t add_saturating(uint32_t a, uint32_t b) { return b > UINT32_MAX - a ? UINT32_MAX : a + b; }
 
 void measure_tensors() {
@@ -366,6 +451,8 @@ void announce_boot() {
 void session_begin() {
   hil_platform_init();
   memset(&g, 0, sizeof g);
+  g.baud = HIL_BAUD;
+  g_line_test.stop();
   g_receiver.begin(g_request, sizeof g_request);
   measure_tensors();
   announce_boot();
@@ -377,8 +464,14 @@ void session_poll() {
   size_t n = hil_platform_read(chunk, sizeof chunk);
   if (n == 0) hil_platform_idle();
   for (size_t i = 0; i < n; ++i) {
-    if (g_receiver.feed(chunk[i])) handle_frame();
+    if (g_line_test.running()) {
+      if (g_line_test.feed(chunk[i])) answer_link_test();
+    } else if (g_receiver.feed(chunk[i])) {
+      handle_frame();
+      g_waiting.restart();
+    }
   }
+  watch_line(n != 0);
 }
 
 void session_log(uint8_t level, const char* text) {
