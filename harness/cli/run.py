@@ -118,6 +118,7 @@ def command(
     from harness.workflow.run import RunOptions, run
 
     try:
+        board, port, serial_number = options.placed(board, port, serial_number)
         if exported is not None and ctx.get_parameter_source("model") is ParameterSource.DEFAULT:
             model = bundle_of_export(exported, exported_sha256)
         wanted = RunOptions(
