@@ -132,4 +132,21 @@ class BuildError(HilError):
 
 
 class FlashError(BuildError):
-    """The image could not be put on the board, or the board still runs another one."""
+    """The image could not be put on the board, or the board still runs another one.
+
+    Attributes:
+        cause: what is behind it, in two words (harness.build.flash_causes.CauseName); empty: unknown.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: str = "",
+        board: str | None = None,
+        port: str | None = None,
+        hint: str | None = None,
+        console: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(what, board=board, port=port, hint=hint, console=console)
+        self.cause = cause

@@ -22,6 +22,7 @@ from harness.errors import HilError, PortNotFoundError
 
 if TYPE_CHECKING:
     from harness.boards.catalogue import Board
+    from harness.boards.lab import Place
     from harness.boards.target import Target
     from harness.link.session import Session
     from harness.model.bundle import Bundle
@@ -43,6 +44,7 @@ class HilState:
 
     runs: list[RunRecord] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    place: Place | None = None  # of the board in use
 
 
 _STATE = pytest.StashKey[HilState]()
@@ -58,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="ID",
         help="Board to run on (hil boards); repeat for several, tests then run on each.",
     )
+    group.addoption("--lab", default=None, metavar="FILE", help="Lab file, whose names --board takes too.")
     group.addoption("--port", default=None, metavar="PORT", help="Its serial port, where several could be meant.")
     group.addoption("--serial-number", default=None, metavar="SN", help="Its USB serial number, likewise.")
     group.addoption(
@@ -78,17 +81,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_STATE] = HilState()
     ids: list[str] = list(dict.fromkeys(config.getoption("--board")))
     if ids:
-        from harness.boards.catalogue import find_board
-
+        if config.getoption("--lab"):
+            # In the environment, where everything that has to do with ports finds it.
+            os.environ["HIL_LAB"] = config.getoption("--lab")
         try:
-            for board_id in ids:
-                find_board(board_id)
+            for name in ids:
+                _place(config, name)
         except HilError as error:
             raise pytest.UsageError(str(error)) from error
         if len(ids) > 1 and (config.getoption("--port") or config.getoption("--serial-number")):
             raise pytest.UsageError("--port and --serial-number name one board: give one --board with them")
         _default_timeout(config)
     config.pluginmanager.register(_board_fixture(ids), "hil-board")
+
+
+def _place(config: pytest.Config, name: str) -> Place:
+    from harness.boards.lab import place
+
+    return place(name, port=config.getoption("--port"), serial_number=config.getoption("--serial-number"))
 
 
 def _default_timeout(config: pytest.Config) -> None:
@@ -119,7 +129,9 @@ def _board_fixture(ids: Sequence[str]) -> ModuleType:
         from harness.boards.catalogue import find_board, missing_here
         from harness.boards.inventory import find_port
 
-        found = find_board(str(request.param))
+        where = _place(request.config, str(request.param))
+        found = find_board(where.board)
+        request.config.stash[_STATE].place = where
         missing = missing_here(found)
         if missing:
             what = " and ".join(lack.what for lack in missing)
@@ -129,7 +141,7 @@ def _board_fixture(ids: Sequence[str]) -> ModuleType:
             config = request.config
             why = None
             try:
-                find_port(found, port=config.getoption("--port"), serial_number=config.getoption("--serial-number"))
+                find_port(found, port=where.port, serial_number=where.serial_number)
             except PortNotFoundError as error:
                 why = _one_line(error)
             if why:
@@ -166,11 +178,13 @@ def _hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -
     from harness.workflow.run import RunOptions
 
     vectors = request.config.getoption("--hil-vectors")
+    # A test suite's own `board` fixture has no place of ours.
+    where = request.config.stash[_STATE].place or _place(request.config, board.id)
     return RunOptions(
         model=hil_model,
         board=board.id,
-        port=request.config.getoption("--port"),
-        serial_number=request.config.getoption("--serial-number"),
+        port=where.port,
+        serial_number=where.serial_number,
         vectors=Path(vectors) if vectors else None,
         flash="never" if request.config.getoption("--hil-no-flash") else "auto",
     )

@@ -19,7 +19,7 @@ from harness.errors import HilError, UsageError
 
 Kind = Literal["emulated", "real"]
 EmulatorKind = Literal["posix", "qemu", "simavr", "tflm", "esp32c3"]
-ResetMethod = Literal["emulator", "esp-classic", "none"]
+ResetMethod = Literal["emulator", "esp-classic", "dtr-pulse", "touch-1200", "none"]
 
 # Debian's names of the packages that bring a program; also Ubuntu's.
 _PACKAGES = {
@@ -58,6 +58,11 @@ class Board:
         rx_buffer_bytes: encoded bytes the firmware holds while it computes.
         baud_safe: bits per second that work on every attached instance.
         needs: programs this board cannot be used without.
+        upload_baud_safe: the uploader's speed for one more try after errors on the line; None: it has no other.
+        boot_usb_ids: "vid:pid" while its boot loader waits, where that differs.
+        boot_hint: how to get it into its boot loader by hand.
+        usb_restart_s: seconds its own USB takes to come back after a restart, maybe under another name; 0: it has a
+            bridge, which stays.
         needs_python: Python modules likewise; the extra "esp" of this package brings them.
         emulator: which emulator; None for real boards.
         qemu: program and machine words, for emulator = "qemu".
@@ -91,6 +96,10 @@ class Board:
     usb_products: tuple[str, ...] = ()
     baud_fast: int | None = None
     engine_envs: tuple[str, ...] = ()
+    upload_baud_safe: int | None = None
+    boot_usb_ids: tuple[str, ...] = ()
+    boot_hint: str = ""
+    usb_restart_s: int = 0
     needs_python: tuple[str, ...] = ()
 
     @property
@@ -120,7 +129,10 @@ class Board:
         self._require("max_frame_bytes", 128 <= self.max_frame_bytes <= 65535, "128 to 65535")
         good = self.max_frame_bytes <= self.rx_buffer_bytes <= 65535
         self._require("rx_buffer_bytes", good, "max_frame_bytes to 65535")
-        self._require("usb_ids", all(map(_USB_ID.fullmatch, self.usb_ids)), 'like "10c4:ea60", lower-case hex')
+        for key in ("usb_ids", "boot_usb_ids"):
+            good = all(map(_USB_ID.fullmatch, getattr(self, key)))
+            self._require(key, good, 'like "10c4:ea60", lower-case hex')
+        self._require("usb_restart_s", 0 <= self.usb_restart_s <= 60, "0 to 60")
         own = [word.partition(":") for word in self.engine_envs]
         good = all(engine in self.engines and environment for engine, _, environment in own)
         self._require("engine_envs", good, 'like "tflm:esp32-tflm", of engines the board has')
@@ -147,14 +159,23 @@ class Board:
     def _check_types(self) -> None:
         for key in (field.name for field in fields(self)):
             value = getattr(self, key)
-            if key in ("engines", "needs", "qemu", "usb_ids", "usb_products", "engine_envs", "needs_python"):
+            if key in (
+                "engines",
+                "needs",
+                "qemu",
+                "usb_ids",
+                "usb_products",
+                "engine_envs",
+                "needs_python",
+                "boot_usb_ids",
+            ):
                 good = isinstance(value, tuple) and all(isinstance(word, str) and word for word in value)
                 self._require(key, good, "a list of words")
             elif key in ("emulator", "simavr_mcu"):
                 self._require(key, value is None or isinstance(value, str), "a text")
-            elif key in ("cpu_hz", "baud_fast"):
+            elif key in ("cpu_hz", "baud_fast", "upload_baud_safe"):
                 self._require(key, value is None or (type(value) is int and value > 0), "a whole number above 0")
-            elif key.endswith("_bytes") or key == "baud_safe":
+            elif key.endswith("_bytes") or key in ("baud_safe", "usb_restart_s"):
                 self._require(key, type(value) is int, "a whole number")
             else:
                 self._require(key, isinstance(value, str), "a text")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.boards.catalogue import Board
+from harness.boards.lab import entry_at
 from harness.errors import BoardError, PortNotFoundError, UsageError
 from harness.link.port_list import AttachedPort, list_attached
 
@@ -39,8 +40,9 @@ def list_ports() -> list[AttachedPort]:
 
 
 def match(board: Board, ports: Iterable[AttachedPort]) -> list[AttachedPort]:
-    """The ports whose USB ids are among the board's. An emulated board matches none."""
-    return [port for port in ports if port.usb_id is not None and port.usb_id in board.usb_ids]
+    """The ports whose USB ids are among the board's, or its boot loader's. An emulated board matches none."""
+    known = (*board.usb_ids, *board.boot_usb_ids)
+    return [port for port in ports if port.usb_id is not None and port.usb_id in known]
 
 
 def find_port(board: Board, *, port: str | None = None, serial_number: str | None = None) -> AttachedPort:
@@ -99,12 +101,14 @@ def _only(board: Board, found: Sequence[AttachedPort], ports: Sequence[AttachedP
             board=board.id,
             hint="plug the board in, check the cable, or name its port with --port",
         )
+    labels = [entry.name for port in found if (entry := entry_at(board.id, port)) is not None]
     numbers = [port.serial_number for port in found]
     distinct = None not in numbers and len(set(numbers)) == len(numbers)
     raise BoardError(
         f"{len(found)} ports have {wanted}: {'; '.join(map(_describe, found))}",
         board=board.id,
-        hint="say which with --serial-number or --port" if distinct else "say which with --port",
+        hint=("say which with --serial-number or --port" if distinct else "say which with --port")
+        + (f", or by its name in the lab: --board {' or '.join(labels)}" if labels else ""),
     )
 
 

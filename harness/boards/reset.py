@@ -15,6 +15,11 @@ from harness.link.port import Port
 # EN low = RTS and not DTR, IO0 low = DTR and not RTS (the two transistors of Espressif's boards): with DTR off the
 # whole time, IO0 stays high and the chip starts its flash, not its loader.
 _ESP_HOLD_S = 0.1
+# A capacitor makes a pulse on the reset pin of it (Arduino Uno, Mega).
+_PULSE_S = 0.1
+# Boards with USB of their own restart, most of them into their boot loader, which starts the program again after some
+# seconds or waits for an uploader: the catalogue says which.
+_TOUCH_BAUD, _TOUCH_S = 1200, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,21 @@ def reset_board(board: Board, *, emulator: Emulator | None, port: Port | None) -
                 ("hold EN low (RTS on, DTR off)", lambda: port.set_lines(dtr=False, rts=True)),
                 (f"wait {_ESP_HOLD_S:g} s", lambda: time.sleep(_ESP_HOLD_S)),
                 ("release EN (RTS off, DTR off)", lambda: port.set_lines(dtr=False, rts=False)),
+            ]
+        case "dtr-pulse":
+            assert port is not None
+            plan = [
+                ("drop DTR", lambda: port.set_lines(dtr=False, rts=False)),
+                (f"wait {_PULSE_S:g} s", lambda: time.sleep(_PULSE_S)),
+                ("raise DTR", lambda: port.set_lines(dtr=True, rts=True)),
+            ]
+        case "touch-1200":
+            assert port is not None
+            plan = [
+                ("set 1200 baud", lambda: port.set_baud(_TOUCH_BAUD)),
+                ("drop DTR", lambda: port.set_lines(dtr=False, rts=True)),
+                (f"wait {_TOUCH_S:g} s", lambda: time.sleep(_TOUCH_S)),
+                ("close the port", port.close),
             ]
         case "none":
             plan = []

@@ -13,6 +13,8 @@ from harness.boards.catalogue import Board
 from harness.boards.emulator import Emulator, RomLoaderEmulator, make_emulator
 from harness.boards.flash_slot import FlashSlot
 from harness.boards.inventory import AttachedPort, find_port, list_ports, lock_name
+from harness.boards.lab import entry_at
+from harness.boards.ladder import run_power_cycle
 from harness.boards.lock import TargetLock
 from harness.boards.reset import ResetRecord, ResetStep, reset_board
 from harness.boards.target_port import TargetPort
@@ -125,6 +127,29 @@ class Target:
                 return ResetRecord("emulator", (ResetStep("start the emulator again", error),))
         line = self._open_line(Deadline.after(SESSION_TIMEOUT_S))
         return reset_board(self.board, emulator=self._emulator, port=line)
+
+    @property
+    def power_cycle_command(self) -> tuple[str, ...]:
+        """The lab file's command for this very board; empty: none.
+
+        Raises:
+            UsageError: the lab file is wrong.
+        """
+        entry = entry_at(self.board.id, self._attached) if self._attached is not None else None
+        return entry.power_cycle if entry is not None else ()
+
+    def power_cycle(self) -> None:
+        """Takes the board's power away and gives it back, by the lab file's command; open sessions are over.
+
+        Raises:
+            BoardError: there is no command, or it failed.
+        """
+        command = self.power_cycle_command
+        if not command:
+            raise BoardError("the lab file has no power_cycle for it", board=self.board.id, port=self.port_name)
+        self._end_session()
+        self._close_line()
+        run_power_cycle(command, board=self.board.id, port=self.port_name)
 
     def line(self, timeout_s: float = SESSION_TIMEOUT_S) -> TargetPort:
         """The open line itself, for those who only listen; an open session is over. The target closes it at the end.

@@ -62,7 +62,8 @@ def build_firmware(
     _check_arena(board, arena, capacity)
 
     libraries = library_dirs()
-    if packed.engine == "tflm" and board.kind == "emulated" and not has_tflm(libraries):
+    # Elsewhere the engine's own environment names one.
+    if packed.engine == "tflm" and board.environment("tflm") == board.platformio_env and not has_tflm(libraries):
         raise BuildError(
             "engine tflm needs the library TensorFlow Lite for Microcontrollers, and the project brings none",
             board=board.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.boards.catalogue import Board
@@ -28,6 +28,7 @@ def compiled(
     firmware: Path,
     *,
     targets: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
     on_line: OnLine | None = None,
     error: type[BuildError] = BuildError,
 ) -> Iterator[tuple[Path, PioOutput]]:
@@ -39,6 +40,7 @@ def compiled(
         toolchain: version of the compiler; another one starts from nothing.
         firmware: the PlatformIO project.
         targets: further words for `pio run`, e.g. ["-t", "upload"].
+        environment: further variables of the process.
         on_line: called with each line PlatformIO prints.
         error: what a failure raises.
 
@@ -46,23 +48,24 @@ def compiled(
         BuildError: PlatformIO or a compiler failed.
         UsageError: HIL_LIB_EXTRA_DIRS is wrong.
     """
-    environment = board.environment(recipe.engine)
+    section = board.environment(recipe.engine)
     libraries = library_dirs()
     words = [str(firmware), toolchain, *([recipe.engine, *map(str, libraries)] if libraries else [])]
     key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
-    with workspace(f"{environment}-{key}", recipe.headers) as work:
+    with workspace(f"{section}-{key}", recipe.headers) as work:
         # One per line: PlatformIO splits a list at line ends.
         flags = [shlex.quote(f"-I{work.generated}")]
         flags += [shlex.quote(f"-D{name}={value}") for name, value in sorted(recipe.options.items())]
         output = run_platformio(
             board,
             firmware,
-            ["run", "-e", environment, *targets],
+            ["run", "-e", section, *targets],
             workspace=work.path,
             environment={
                 "PLATFORMIO_BUILD_FLAGS": "\n".join(flags),
                 "PLATFORMIO_LIB_EXTRA_DIRS": "\n".join(map(str, libraries)),
                 "HIL_ENGINE": recipe.engine,
+                **(environment or {}),
             },
             timeout_s=_LOCAL_TIMEOUT_S if board.kind == "emulated" and not libraries else _REAL_TIMEOUT_S,
             on_line=on_line,
@@ -70,4 +73,4 @@ def compiled(
         )
         work.settle()
         output.check(error)
-        yield work.path / "build" / environment, output
+        yield work.path / "build" / section, output

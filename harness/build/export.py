@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,18 +17,26 @@ from harness.boards.catalogue import Board
 from harness.build.image import FirmwareImage, Section
 from harness.build.store import ELF_NAME, UPLOAD_NAMES
 from harness.errors import UsageError
+from harness.model.bundle_write import FILE_NAMES
 from harness.protocol.info import BUILD_ID_BYTES
 from harness.resources import write_atomic
 
 RECORD_NAME = "hil_image.json"
+BUNDLE_NAME = "bundle"
+_NAMES = {ELF_NAME, *UPLOAD_NAMES, *(f"{BUNDLE_NAME}/{name}" for name in FILE_NAMES)}
 _FORMAT = 1
 _MAX_RECORD_BYTES = 1 << 20
 _MAX_FILE_BYTES = 256 << 20
 _SHA256_BYTES = 32
 
 
-def export_image(image: FirmwareImage, folder: Path) -> str:
+def export_image(image: FirmwareImage, folder: Path, *, bundle: Mapping[str, bytes] | None = None) -> str:
     """Writes `image` into `folder` (made if need be; files of an earlier export are replaced).
+
+    Args:
+        image: the image.
+        folder: where to.
+        bundle: files of the model's bundle, which go into a folder of their own beside it.
 
     Returns:
         SHA-256 of hil_image.json, in hex.
@@ -43,7 +52,12 @@ def export_image(image: FirmwareImage, folder: Path) -> str:
         for name, source in {ELF_NAME: image.elf, **_beside(image)}.items():
             shutil.copyfile(source, folder / name)
             files[name] = _digest(folder / name)
-        for name in {ELF_NAME, *UPLOAD_NAMES} - set(files):
+        for name, content in (bundle or {}).items():
+            path = folder / BUNDLE_NAME / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+            files[f"{BUNDLE_NAME}/{name}"] = hashlib.sha256(content).hexdigest()
+        for name in _NAMES - set(files):
             (folder / name).unlink(missing_ok=True)
         values = asdict(image) | {"build_id": image.build_id.hex(), "model_sha256": image.model_sha256.hex()}
         del values["elf"]
@@ -69,6 +83,27 @@ def load_export(
     Raises:
         UsageError: it is no such folder, was changed, or is for something else; the message says what.
     """
+    image = check_export(folder, record_sha256)
+    wrong = []
+    if image.board != board.id:
+        wrong.append(f"board {image.board}, not {board.id}")
+    if image.engine != engine:
+        wrong.append(f"engine {image.engine}, not {engine}")
+    if image.model_sha256 != model_sha256:
+        wrong.append(f"model {image.model_sha256.hex()[:12]}, not {model_sha256.hex()[:12]}")
+    if wrong:
+        raise UsageError(
+            f"the image in {folder} is for {'; '.join(wrong)}", board=board.id, hint="build it for this run"
+        )
+    return image
+
+
+def check_export(folder: Path, record_sha256: str | None = None) -> FirmwareImage:
+    """The image in a folder, every file of which is what it was when it was exported; for whatever board it is.
+
+    Raises:
+        UsageError: as `load_export`.
+    """
     try:
         with (folder / RECORD_NAME).open("rb") as stream:
             raw = stream.read(_MAX_RECORD_BYTES)
@@ -86,17 +121,6 @@ def load_export(
     for name, digest in files.items():
         if _checked_digest(folder / name) != digest:
             raise UsageError(f"{folder / name} is not the file {RECORD_NAME} names", hint="export the image again")
-    wrong = []
-    if image.board != board.id:
-        wrong.append(f"board {image.board}, not {board.id}")
-    if image.engine != engine:
-        wrong.append(f"engine {image.engine}, not {engine}")
-    if image.model_sha256 != model_sha256:
-        wrong.append(f"model {image.model_sha256.hex()[:12]}, not {model_sha256.hex()[:12]}")
-    if wrong:
-        raise UsageError(
-            f"the image in {folder} is for {'; '.join(wrong)}", board=board.id, hint="build it for this run"
-        )
     return image
 
 
@@ -118,7 +142,7 @@ def _decode(raw: bytes, folder: Path) -> tuple[FirmwareImage, dict[str, str]]:
         if data["format"] != _FORMAT:
             raise ValueError(f"its format is {data['format']!r}, this harness reads {_FORMAT}")
         values, files = data["image"], data["files"]
-        if ELF_NAME not in files or not set(files) <= {ELF_NAME, *UPLOAD_NAMES}:
+        if ELF_NAME not in files or not set(files) <= _NAMES:
             raise ValueError("it names other files than an image has")
         image = FirmwareImage(
             board=str(values["board"]),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build import store
 from harness.build.export import exported_files
+from harness.build.flash_causes import slower_may_help
 from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine, run_platformio
 from harness.errors import FlashError
 from harness.resources import cache_dir, firmware_dir
 
+# Read by firmware/scripts/upload_speed.py.
+SPEED_VARIABLE = "HIL_UPLOAD_SPEED"
 _SLOT_TIMEOUT_S = 60.0
 _UPLOAD_TIMEOUT_S = 600.0
 
@@ -24,58 +27,42 @@ def flash(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None 
     Args:
         board: the board the image was built for.
         image: what to flash.
-        port: real boards: the upload port. Emulated boards: their flash slot, an existing directory; afterwards it
-            holds `firmware.elf` and `build_id` (the image's build id in hex). `build_id` is there only while it
-            belongs to the ELF.
+        port: the upload port. Emulated boards without a boot loader: their flash slot, an existing directory;
+            afterwards it holds `firmware.elf` and `build_id` (the image's build id in hex). `build_id` is there only
+            while it belongs to the ELF.
         on_line: called with each line PlatformIO prints.
 
     Raises:
-        FlashError: the image is for another board, PlatformIO or its uploader failed, or took too long.
+        FlashError: the image is for another board, PlatformIO or its uploader failed, or took too long. Where lower
+            speed may help and the board has one, it has failed at that too.
     """
     if image.board != board.id:
         raise FlashError(f"the image is for board {image.board}", board=board.id, port=port)
-    if not board.flashed_over_line:
-        _fill_slot(board, image, Path(port), on_line)
-    elif board.kind == "emulated":
-        _upload_elf(board, image, port, on_line)
-    else:
-        _upload(board, image, port, on_line)
+    if not board.flashed_over_line and not Path(port).is_dir():
+        raise FlashError("the flash slot is not a directory", board=board.id, port=port)
+    try:
+        _upload(board, image, port, on_line, {})
+    except FlashError as error:
+        error.port = error.port or port
+        slower = board.upload_baud_safe
+        if slower is None or not slower_may_help(error.cause):
+            raise
+        if on_line is not None:
+            on_line(f"{error.cause}: once more at {slower} baud")
+        try:
+            _upload(board, image, port, on_line, {SPEED_VARIABLE: str(slower)})
+        except FlashError as again:
+            again.port = again.port or port
+            again.what += f" (at {slower} baud too)"
+            raise
 
 
-def _fill_slot(board: Board, image: FirmwareImage, slot: Path, on_line: OnLine | None) -> None:
-    if not slot.is_dir():
-        raise FlashError("the flash slot is not a directory", board=board.id, port=str(slot))
-    _upload_elf(board, image, str(slot), on_line)
-
-
-def _upload_elf(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
-    work = cache_dir() / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    # The upload target takes its image from a build directory; this one holds nothing else, and nothing is built.
-    with tempfile.TemporaryDirectory(prefix=".flash.", dir=work) as temporary:
-        staged = Path(temporary) / "build" / board.platformio_env / "firmware.elf"
-        staged.parent.mkdir(parents=True)
-        staged.symlink_to(image.elf)
-        output = run_platformio(
-            board,
-            firmware_dir(),
-            [
-                *("run", "-e", board.platformio_env, "--disable-auto-clean"),
-                *("-t", "nobuild", "-t", "upload", "--upload-port", port),
-            ],
-            workspace=Path(temporary),
-            environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine},
-            timeout_s=_SLOT_TIMEOUT_S,
-            on_line=on_line,
-            error=FlashError,
-        )
-    output.check(FlashError)
-
-
-def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | None) -> None:
-    ready = exported_files(image)
+def _upload(
+    board: Board, image: FirmwareImage, port: str, on_line: OnLine | None, environment: Mapping[str, str]
+) -> None:
+    ready = exported_files(image) if board.kind == "real" else (image.elf,)
     if ready:
-        _upload_as_is(board, image, ready, port, on_line)
+        _upload_as_is(board, image, ready, port, on_line, environment)
         return
     # Not with `-t nobuild`: platform espressif32 then leaves the boot loader and the partition table out, which a blank
     # or foreign board needs. In the kept work directory there is nothing left to compile.
@@ -92,20 +79,29 @@ def _upload(board: Board, image: FirmwareImage, port: str, on_line: OnLine | Non
         image.toolchain,
         firmware_dir(),
         targets=["-t", "upload", "--upload-port", port],
+        environment=environment,
         on_line=on_line,
         error=FlashError,
     ):
         pass
 
 
-def _upload_as_is(board: Board, image: FirmwareImage, files: Sequence[Path], port: str, on_line: OnLine | None) -> None:
-    # An exported image was built elsewhere, and nothing is compiled here. On an ESP32 this writes the application
-    # alone: boot loader and partition table must be there from an earlier `hil flash`.
+def _upload_as_is(
+    board: Board,
+    image: FirmwareImage,
+    files: Sequence[Path],
+    port: str,
+    on_line: OnLine | None,
+    environment: Mapping[str, str],
+) -> None:
+    # The upload target takes its image from a build directory; this one holds nothing else, and nothing is built. Of an
+    # exported image an ESP32 gets the application alone: boot loader and partition table must be there from an earlier
+    # `hil flash`.
     work = cache_dir() / "work"
     work.mkdir(parents=True, exist_ok=True)
-    environment = board.environment(image.engine)
+    section = board.environment(image.engine)
     with tempfile.TemporaryDirectory(prefix=".flash.", dir=work) as temporary:
-        staged = Path(temporary) / "build" / environment
+        staged = Path(temporary) / "build" / section
         staged.mkdir(parents=True)
         for file in files:
             (staged / file.name).symlink_to(file)
@@ -113,12 +109,12 @@ def _upload_as_is(board: Board, image: FirmwareImage, files: Sequence[Path], por
             board,
             firmware_dir(),
             [
-                *("run", "-e", environment, "--disable-auto-clean"),
+                *("run", "-e", section, "--disable-auto-clean"),
                 *("-t", "nobuild", "-t", "upload", "--upload-port", port),
             ],
             workspace=Path(temporary),
-            environment={"HIL_ENGINE": image.engine},
-            timeout_s=_UPLOAD_TIMEOUT_S,
+            environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine, **environment},
+            timeout_s=_UPLOAD_TIMEOUT_S if board.flashed_over_line else _SLOT_TIMEOUT_S,
             on_line=on_line,
             error=FlashError,
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boards.catalogue import Board
+from harness.build.flash_causes import find_cause
 from harness.build.offline_kit import core_dir_for
 from harness.errors import BuildError, FlashError
 
@@ -34,6 +35,7 @@ _NO_REGISTRY = re.compile(
     r"HTTPClientError|InternetConnectionError|UnknownPackageError|Could not find the package|ConnectionError"
 )
 _ERROR_LINES = 6
+_UPLOAD_BEGINS = ("Configuring upload protocol", "Looking for upload port", "Uploading ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,12 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _uploader_lines(lines: Sequence[str]) -> Sequence[str]:
+    """What came after the build; nothing if it did not get that far."""
+    begins = [number for number, line in enumerate(lines) if line.startswith(_UPLOAD_BEGINS)]
+    return lines[begins[0] :] if begins else ()
+
+
 def _failure(error: type[BuildError], output: PioOutput) -> BuildError:
     board, lines = output.board, output.lines
     unreachable = [line for line in lines if _NO_REGISTRY.search(line)]
@@ -193,6 +201,15 @@ def _failure(error: type[BuildError], output: PioOutput) -> BuildError:
             hint="once, with a network, in the firmware folder: "
             f"`python -m platformio pkg install -e {board.platformio_env}`; "
             "its core directory (PLATFORMIO_CORE_DIR) can then be copied to a computer without one",
+            console=lines[-20:],
+        )
+    cause = find_cause(_uploader_lines(lines)) if issubclass(error, FlashError) else None
+    if cause is not None:
+        return FlashError(
+            f"flashing failed, {cause.name}: {cause.line}",
+            cause=cause.name,
+            board=board.id,
+            hint=board.boot_hint if cause.name == "not in boot mode" and board.boot_hint else cause.hint,
             console=lines[-20:],
         )
     # One message may come twice: as the compiler's own, and as PlatformIO's summary of the exit code.

@@ -66,6 +66,7 @@ def command(
     from harness.build.export import export_image
     from harness.cli.console import results
     from harness.cli.progress import watch
+    from harness.model.bundle_write import bundle_files
     from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
     from harness.report.record import SectionRecord
@@ -94,7 +95,7 @@ def command(
             conversion=conversion,
         )
     image = made.image
-    export_sha256 = export_image(image, export_to) if export_to is not None else None
+    export_sha256 = export_image(image, export_to, bundle=bundle_files(made.bundle)) if export_to is not None else None
     record = ImageRecord(
         board=image.board,
         engine=image.engine,

@@ -67,6 +67,7 @@ def command(
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 
+    board, port, serial_number = options.placed(board, port, serial_number)
     found = find_board(board)
     conversion = ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate)
     wanted = RunOptions(

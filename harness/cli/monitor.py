@@ -94,6 +94,7 @@ def _opened(
     from harness.boards.catalogue import find_board
     from harness.boards.target import open_target
 
+    board, port, serial_number = options.placed(board, port, serial_number)
     with open_target(find_board(board), port=port, serial_number=serial_number) as target:
         if reset:
             target.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,21 @@ def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.ensure_object(Settings).debug |= value
 
 
-_BOARD_HELP = "Board id (hil boards). Also: $HIL_BOARD."
+def _set_lab(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # In the environment, where everything that has to do with ports finds it.
+    if value:
+        os.environ["HIL_LAB"] = value
+
+
+def placed(board: str, port: str | None, serial_number: str | None) -> tuple[str, str | None, str | None]:
+    """Catalogue id, port and serial number of what --board names: a kind of board, or one of the lab file."""
+    from harness.boards.lab import place
+
+    found = place(board, port=port, serial_number=serial_number)
+    return found.board, found.port, found.serial_number
+
+
+_BOARD_HELP = "Board id (hil boards), or a name of the lab file. Also: $HIL_BOARD."
 board = click.option("--board", "-b", type=BoardName(), envvar="HIL_BOARD", required=True, help=_BOARD_HELP)
 board_or_none = click.option("--board", "-b", type=BoardName(), envvar="HIL_BOARD", help=_BOARD_HELP)
 port = click.option(
@@ -60,8 +75,17 @@ port = click.option(
     help="Serial port, socket://HOST:PORT or rfc2217://HOST:PORT. Not needed for emulated boards, "
     "nor where one attached port fits.",
 )
-serial_number = click.option(
+_serial_number = click.option(
     "--serial-number", metavar="SN", help="USB serial number, where several boards of a kind are attached."
+)
+_lab = click.option(
+    "--lab",
+    type=click.Path(exists=True, dir_okay=False),
+    envvar="HIL_LAB",
+    expose_value=False,
+    is_eager=True,
+    callback=_set_lab,
+    help="Lab file: names for boards (docs/boards.md). Also: $HIL_LAB.",
 )
 engine = click.option("--engine", metavar="NAME", help="What computes on the board. Default: the board's first.")
 arena_size = click.option(
@@ -114,3 +138,6 @@ def together(*options: Callable[[Function], Function]) -> Callable[[Function], F
         return function
 
     return decorate
+
+
+serial_number = together(_serial_number, _lab)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+from click.core import ParameterSource
 
 from harness.cli import options, output
 from harness.errors import EXIT_FAIL, EXIT_PASS, HilError, UsageError
@@ -58,7 +59,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     "exported",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Flash this image (hil build --export) instead of building one: no compiler is needed.",
+    help="Flash this image (hil build --export) instead of building one, and take its model and vectors: no compiler.",
 )
 @click.option("--image-sha256", "exported_sha256", metavar="HEX", help="What its hil_image.json must hash to.")
 @click.option("--warmup", type=click.IntRange(min=1), default=3, show_default=True, help="Inferences before measuring.")
@@ -72,7 +73,9 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
 @click.option("--junit", "junit_to", metavar="FILE", help='Result as JUnit XML, one case per check; "-": stdout.')
 @click.option("--markdown", "markdown_to", metavar="FILE", help="Append a summary, as for $GITHUB_STEP_SUMMARY.")
 @options.together(options.quiet, options.verbose, options.debug)
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: str,
     board: str,
     port: str | None,
@@ -111,9 +114,13 @@ def command(
     from harness.report.terminal import print_run
     from harness.workflow.connect import FlashMode
     from harness.workflow.conversion import ConversionOptions
+    from harness.workflow.prepare import bundle_of_export
     from harness.workflow.run import RunOptions, run
 
     try:
+        board, port, serial_number = options.placed(board, port, serial_number)
+        if exported is not None and ctx.get_parameter_source("model") is ParameterSource.DEFAULT:
+            model = bundle_of_export(exported, exported_sha256)
         wanted = RunOptions(
             model=model,
             board=board,

@@ -104,6 +104,7 @@ def command(
     from harness.workflow.sweep.sweep import sweep
 
     try:
+        board, port, serial_number = options.placed(board, port, serial_number)
         wanted = SweepOptions(
             model=model,
             board=board,

@@ -106,6 +106,8 @@ def command(
         say(prediction_line(made))
 
     try:
+        if board is not None:
+            board, port, serial_number = options.placed(board, port, serial_number)
         wanted = WatchOptions(
             model=model,
             samples=samples,

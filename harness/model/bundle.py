@@ -13,7 +13,12 @@ import numpy as np
 from harness.compare.metrics import Array, Task
 from harness.errors import UsageError
 from harness.model import bundle_toml
-from harness.model.bundle_toml import DEFAULT_TOLERANCE, DEFAULT_TOLERANCE_INT8, Manifest
+from harness.model.bundle_toml import (
+    DEFAULT_TOLERANCE,
+    DEFAULT_TOLERANCE_INT8,
+    DEFAULT_TOLERANCE_INT8_CONVERTED,
+    Manifest,
+)
 from harness.model.golden import golden_for, inputs_from_worker
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
@@ -153,9 +158,15 @@ def load_bundle(
         arena_bytes=manifest.arena_bytes,
         description=manifest.description,
         notes=notes,
-        tolerance_int8_of_range=manifest.tolerance_int8_of_range,
+        tolerance_int8_of_range=_tolerance_int8(manifest, file),
         tflite=file.tflite,
     )
+
+
+def _tolerance_int8(manifest: Manifest, file: ModelFile) -> float:
+    if manifest.tolerance_int8_of_range is not None:
+        return manifest.tolerance_int8_of_range
+    return DEFAULT_TOLERANCE_INT8 if file.tflite is None else DEFAULT_TOLERANCE_INT8_CONVERTED
 
 
 def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[Manifest, ModelFile]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.boards.target import Target
+from harness.boards.ladder import climb
+from harness.boards.reset import ResetStep
+from harness.boards.target import SESSION_TIMEOUT_S, Target
 from harness.build.image import FirmwareImage
 from harness.errors import (
     DeviceError,
@@ -81,7 +83,7 @@ def connect(target: Target, image: FirmwareImage, mode: FlashMode, progress: Pro
         BoardError: the port or device failed.
     """
     if mode != "always":
-        session = _probe(target, required=mode == "never")
+        session = _probe(target, progress, required=mode == "never")
         if session is not None:
             wrong = mismatches(session.info, image)
             if not wrong:
@@ -100,7 +102,7 @@ def connect(target: Target, image: FirmwareImage, mode: FlashMode, progress: Pro
     progress.phase("flash", None)
     target.flash(image, progress.line)
     try:
-        session = target.session()
+        session = _session(target, progress)
     except (NoAnswerError, ForeignDeviceError) as error:
         raise FlashError(
             f"the image was flashed but the board does not answer: {error.what}",
@@ -122,9 +124,24 @@ def connect(target: Target, image: FirmwareImage, mode: FlashMode, progress: Pro
     return Connection(session, flashed=True)
 
 
-def _probe(target: Target, *, required: bool) -> Session | None:
+def _session(target: Target, progress: Progress) -> Session:
+    """HELLO, and the reset ladder if nothing answers."""
     try:
-        return target.session() if required else target.session(PROBE_TIMEOUT_S)
+        return target.session(SESSION_TIMEOUT_S + target.board.usb_restart_s)
+    except (NoAnswerError, ForeignDeviceError) as error:
+        if target.ended is not None or target.board.reset == "none" and not target.power_cycle_command:
+            raise
+        progress.line(f"no answer: {error.what}")
+
+    def tell(step: ResetStep) -> None:
+        progress.line(f"{step.what}: {step.error or 'done'}")
+
+    return climb(target, on_step=tell, resync=False)[0]
+
+
+def _probe(target: Target, progress: Progress, *, required: bool) -> Session | None:
+    try:
+        return _session(target, progress) if required else target.session(PROBE_TIMEOUT_S)
     except (NoAnswerError, ForeignDeviceError, ProtocolVersionError):
         if required:
             raise

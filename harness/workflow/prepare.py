@@ -7,10 +7,11 @@ from pathlib import Path
 
 from harness.boards.catalogue import Board
 from harness.build.build import build_firmware
-from harness.build.export import load_export
+from harness.build.export import BUNDLE_NAME, check_export, load_export
 from harness.build.image import FirmwareImage
 from harness.errors import BuildError, UsageError
 from harness.model.bundle import Bundle
+from harness.model.bundle_toml import FILE_NAME
 from harness.model.packed import PackedModel
 from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_tflm
 from harness.workflow.progress import Progress
@@ -139,6 +140,19 @@ def build_image(
 
         return image.build_image(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes)
     return build_firmware(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes, on_line=progress.line)
+
+
+def bundle_of_export(folder: Path, record_sha256: str | None) -> str:
+    """The bundle that came with an exported image, looked at only after the image's hash.
+
+    Raises:
+        UsageError: the export is damaged, or came without a bundle.
+    """
+    check_export(folder, record_sha256)
+    bundle = folder / BUNDLE_NAME
+    if not (bundle / FILE_NAME).is_file():
+        raise UsageError(f"{folder} holds an image without a model", hint="name the model: hil run MODEL --image ...")
+    return str(bundle)
 
 
 def existing_file(path: Path | None, what: str) -> Path | None:

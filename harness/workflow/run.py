@@ -21,7 +21,7 @@ from harness.report.record import RunRecord
 from harness.resources import state_dir
 from harness.workflow.connect import FlashMode, check_engine_ready, connect
 from harness.workflow.conversion import ConversionOptions
-from harness.workflow.converted import converted_outputs
+from harness.workflow.converted import check_quantisation, converted_outputs
 from harness.workflow.journal import Journal
 from harness.workflow.prepare import AS_IS, Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
@@ -151,6 +151,8 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
     with connection.session as session:
         check_engine_ready(session, board=target.board.id, port=target.port_name)
         check_shapes(session, bundle, board=target.board.id, port=target.port_name)
+        if converted is not None:
+            check_quantisation(session.info, converted, port=target.port_name)
         key = {
             "build_id": image.build_id.hex(),
             "vectors_sha256": hashlib.sha256(

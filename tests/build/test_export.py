@@ -10,12 +10,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.boards.catalogue import find_board
 from harness.build.export import RECORD_NAME, export_image, exported_files, load_export
 from harness.build.image import FirmwareImage, Section
 from harness.errors import UsageError
+from harness.model.bundle import load_bundle
+from harness.model.bundle_write import bundle_files
 
 HOST = find_board("host")
 
@@ -61,6 +64,22 @@ def test_a_changed_file_is_refused(name: str, image: FirmwareImage, tmp_path: Pa
     (tmp_path / "a" / name).unlink()
     (tmp_path / "a" / name).symlink_to(image.elf.parent / name)
     with pytest.raises(UsageError, match="is a link"):
+        load(tmp_path / "a")
+
+
+def test_the_models_bundle_goes_along_and_is_pinned_too(image: FirmwareImage, tmp_path: Path) -> None:
+    bundle = load_bundle("fuel_lstm")
+    export_image(image, tmp_path / "a", bundle=bundle_files(bundle))
+    back = load_bundle(tmp_path / "a" / "bundle")
+    assert (back.name, back.model_sha256, back.tolerance_int8_of_range) == (
+        bundle.name,
+        bundle.model_sha256,
+        bundle.tolerance_int8_of_range,
+    )
+    assert np.array_equal(back.golden[0], bundle.golden[0])
+    load(tmp_path / "a")
+    (tmp_path / "a" / "bundle" / "vectors.npz").write_bytes(b"other")
+    with pytest.raises(UsageError, match=r"vectors\.npz is not the file"):
         load(tmp_path / "a")
 
 

@@ -17,11 +17,11 @@ class Fault:
     Attributes:
         kind: "no-sync": the loader answers nothing; "wrong-chip": it is another chip's; "bad-md5": the flash holds
             something else than was sent; "unplug": the cable is pulled.
-        block: of "unplug": at which data block, counted from 0.
+        number: of "unplug": at which data block, counted from 0; of "bad-md5": how many times, 0: always.
     """
 
     kind: FaultKind
-    block: int = 0
+    number: int = 0
 
 
 def parse_fault(text: str) -> Fault | None:

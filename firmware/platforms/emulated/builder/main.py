@@ -116,9 +116,10 @@ if board.get("upload.protocol", "") == "esptool":
         ESP_IMAGE="$BUILD_DIR/${PROGNAME}.bin",
         ESP_IMAGE_FLAGS=["--flash-mode", "dio", "--flash-freq", "40m", "--flash-size", "4MB"],
         # A pty has no DTR and RTS to reset with: the simulator is put into its loader and started by other means.
-        # The loader is the chip's own, in ROM: no stub is put into its RAM. The image is loaded by the ROM from offset 0.
+        # The loader is the chip's own, in ROM: no stub is put into its RAM. The ROM loads the image from offset 0.
         ESP_UPLOAD_FLAGS=[
             *("--port", '"$UPLOAD_PORT"', "--baud", "$UPLOAD_SPEED", "--before", "no-reset", "--after", "no-reset"),
+            *("--connect-attempts", "3"),
             *("--no-stub", "write-flash", "0x0", "$ESP_IMAGE"),
         ],
     )
