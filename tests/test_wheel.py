@@ -1,4 +1,4 @@
-"""`pip install` alone is enough: the wheel carries firmware and models, and a run from it needs nothing of the checkout."""
+"""`pip install` alone is enough: the wheel carries firmware and models; a run from it needs no checkout."""
 
 from __future__ import annotations
 

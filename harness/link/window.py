@@ -25,9 +25,11 @@ MOST_FLIGHTS = 4  # keep line and device busy; more would only make the queue to
 LOSSY_FLIGHTS = 16  # of the small frames a bad line carries; a loss is seen by what comes after it
 FIRST_ITEMS = 8  # vectors of a frame before the line is known: doubled by each reply until the first loss
 MORE_ITEMS = 2  # after the first loss, each reply adds these; each loss halves
+# A frame that may not be taken apart must not outgrow what the line was seen to carry.
+FIRST_STATEFUL_ITEMS = 1
+STATEFUL_STREAK = 6  # replies in a row for longer frames
 JUDGED_SENDINGS = 40
 FAILING_LOSSES = 10  # of those: a slower line would carry more
-FIRST_STATEFUL_ITEMS = 2  # a frame that may not be taken apart must not outgrow what the line was seen to carry
 FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
 
 
@@ -69,6 +71,7 @@ class Window:
         self._progress_at_s = 0.0  # last new reply, or first sending into an empty window
         self._probing = False  # after a silence: one request at a time until something is answered
         self._silences = 0  # since the last reply that allowed a measurement, so that a device that slows down is seen
+        self._streak = 0  # replies since the last loss
         self._owed = False  # items of a lost request go out anew: that is no progress
         self._divisible = divisible
         self._most_items = FIRST_ITEMS if divisible else FIRST_STATEFUL_ITEMS
@@ -155,7 +158,13 @@ class Window:
         if overtaken:
             self._lose(overtaken)
         elif once:
-            self._most_items = self._most_items + MORE_ITEMS if self._lossy else min(2 * self._most_items, 1 << 16)
+            self._grow()
+
+    def _grow(self) -> None:
+        self._streak += 1
+        if not self._divisible and self._streak % STATEFUL_STREAK:
+            return
+        self._most_items = min(self._most_items + MORE_ITEMS if self._lossy else 2 * self._most_items, 1 << 16)
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until `check_silence` has something to say, unless a reply comes first."""
@@ -226,6 +235,7 @@ class Window:
 
     def _lose(self, flights: list[Flight]) -> None:
         self._lossy = True
+        self._streak = 0
         self._losses.extend(True for _ in flights)
         self._most_items = max(1, self._most_items // 2)
         for flight in flights:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.errors import WrongDeviceError
 from harness.model.bundle import Bundle
 from harness.model.golden import vectors_digest
 from harness.model.graph import FloatArray
@@ -24,7 +25,7 @@ from harness.model.tflite_pack import tflite_of
 from harness.model.tflite_read import read_tflite
 from harness.model.tflm_host import TflmHostError, run_tflm_on_host
 from harness.model.tflm_runtime import engine_version, tensor_spec
-from harness.protocol.messages import TensorSpec
+from harness.protocol.messages import DeviceInfo, TensorSpec
 from harness.resources import cache_dir, write_atomic
 from harness.workflow.conversion import TFLM
 from harness.workflow.progress import Progress
@@ -44,6 +45,7 @@ class ConvertedOutputs:
     Attributes:
         outputs: one array a model output, float32 (N, *shape without batch), dequantised.
         specs: of those outputs, as the model stores them.
+        input_specs: of the model's inputs.
         tflite_sha256: of the converted model, 32 bytes.
         tflite_bytes: its size.
         runtime: what ran it.
@@ -54,6 +56,7 @@ class ConvertedOutputs:
     tflite_sha256: bytes
     tflite_bytes: int
     runtime: str
+    input_specs: tuple[TensorSpec, ...] = ()
 
 
 def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -> ConvertedOutputs | None:
@@ -80,8 +83,39 @@ def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -
         # A cache that can't be written costs time, not the result.
         with contextlib.suppress(OSError):
             _write(cached, outputs)
-    specs = tuple(tensor_spec(tensor) for tensor in read_tflite(tflite).outputs)
-    return ConvertedOutputs(outputs, specs, sha256, len(tflite), runtime)
+    model = read_tflite(tflite)
+    specs, input_specs = (tuple(map(tensor_spec, tensors)) for tensors in (model.outputs, model.inputs))
+    return ConvertedOutputs(outputs, specs, sha256, len(tflite), runtime, input_specs)
+
+
+def check_quantisation(info: DeviceInfo, converted: ConvertedOutputs, *, port: str) -> None:
+    """The device must run this conversion: an image built elsewhere may hold another of the same Keras model.
+
+    Raises:
+        WrongDeviceError: its tensors are stored otherwise; both ways are named.
+    """
+    for side, device, here in (
+        ("inputs", info.inputs, converted.input_specs),
+        ("outputs", info.outputs, converted.specs),
+    ):
+        if list(map(_storage, device)) != list(map(_storage, here)):
+            raise WrongDeviceError(
+                f"the device's {side} are stored as {_stored(device)}, those of this run as {_stored(here)}",
+                board=info.board,
+                port=port,
+                hint="give the options the image was built with (--int8, --calibrate)",
+            )
+
+
+def _storage(spec: TensorSpec) -> tuple[str, float, int]:
+    return spec.numpy_dtype, float(np.float32(spec.scale)), spec.zero_point
+
+
+def _stored(specs: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(
+        spec.numpy_dtype + (f" (scale {spec.scale:.6g}, zero point {spec.zero_point})" if spec.scale else "")
+        for spec in specs
+    )
 
 
 def _run(tflite: bytes, bundle: Bundle) -> tuple[FloatArray, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,10 +56,9 @@ def sample(faults: list[Single], share: float) -> list[Single]:
     return [f for f in faults if int.from_bytes(hashlib.sha256(str(f).encode()).digest()[:4], "big") < most]
 
 
-def storms(seeds: range) -> Iterator[str]:
+def storms(seeds: range) -> list[str]:
     """Ids of storms, each seed over all kinds of weather in turn."""
-    for seed in seeds:
-        yield str(Storm(seed, STORMS[seed % len(STORMS)]))
+    return [str(Storm(seed, STORMS[seed % len(STORMS)])) for seed in seeds]
 
 
 def try_fault(firmware: Path, fault: str, *, seed: int = 0) -> Outcome:

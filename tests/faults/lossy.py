@@ -22,7 +22,7 @@ class LongRun:
     stats: LinkStats
 
 
-def long_run(firmware: Path, faults: str, vectors: int, *, seed: int = 0, baud: int = 115200) -> LongRun:
+def long_run(firmware: Path, faults: str, vectors: int, *, seed: int = 0, keep_state: bool = False) -> LongRun:
     """Opens a session, streams, and asks for the statistics at the end, as a run does. Raises what these do."""
     results: dict[int, float] = {}
 
@@ -30,11 +30,13 @@ def long_run(firmware: Path, faults: str, vectors: int, *, seed: int = 0, baud: 
         assert result.index not in results, f"vector {result.index} was counted twice"
         results[result.index] = struct.unpack("<f", result.output)[0]
 
-    with Bench(firmware, parse(faults), seed=seed, baud=baud) as bench:
+    with Bench(firmware, parse(faults), seed=seed) as bench:
         session = Session.open(bench.line)
         start_s = bench.clock.now_s
-        session.infer((vector(index, 2, 3) for index in range(vectors)), on_result=keep, collect=False)
+        inputs = (vector(1, 0, 0) if keep_state else vector(index, 2, 3) for index in range(vectors))
+        session.infer(inputs, keep_state=keep_state, on_result=keep, collect=False)
         took_s = bench.clock.now_s - start_s
         session.stats()
-    right = sum(results.get(index) == index + 5.0 for index in range(vectors))
+    more = 1.0 if keep_state else 5.0  # kept state adds the ones up
+    right = sum(results.get(index) == index + more for index in range(vectors))
     return LongRun(vectors, right, vectors / took_s, session.link_stats)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.cli.main import main
-from harness.errors import EXIT_FAIL, UsageError
+from harness.errors import EXIT_BOARD, EXIT_FAIL, EXIT_PASS, UsageError
 from harness.model.bundle import Bundle
 from harness.model.graph import FloatArray
 from harness.model.tflite_pack import pack_tflite
@@ -133,6 +133,19 @@ def test_converted_model_that_tflm_cannot_run_is_the_conversions_fault_and_needs
     with pytest.raises(TflmHostError, match="the conversion is at fault, no board was touched") as caught:
         converted_outputs(fuel, packed, Silent())
     assert caught.value.fault in ("model-invalid", "invoke-failed")
+
+
+def test_image_with_another_conversion_of_the_same_model_is_not_blamed_on_the_board(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "image")
+    assert main(["build", "fuel_lstm", "-b", BOARD, "-q", "--int8", "--export", folder]) == EXIT_PASS
+    assert main(["run", "-b", BOARD, "-q", "--int8", "--image", folder]) == EXIT_PASS
+    assert main(["run", "-b", BOARD, "-q", "--image", folder]) == EXIT_BOARD
+    text = " ".join(capsys.readouterr().err.split())
+    assert "the device's inputs are stored as int8 (scale 2.28235, zero point -128)" in text
+    assert "those of this run as float32" in text
+    assert "--int8" in text
 
 
 FLOAT = TensorSpec(DType.FLOAT32, (1,), 0.0, 0)

@@ -39,7 +39,7 @@ const uint32_t kGpioaModer = 0x40020000, kGpioaPupdr = 0x4002000C, kGpioaAfrh = 
 const uint32_t kUsartSr = 0x40011000, kUsartDr = 0x40011004, kUsartBrr = 0x40011008, kUsartCr1 = 0x4001100C;
 const uint32_t kSrOverrun = 1u << 3, kSrReceived = 1u << 5, kSrSent = 1u << 6, kSrTxEmpty = 1u << 7;
 const uint32_t kCr1Receive = 1u << 2, kCr1Transmit = 1u << 3, kCr1ReceiveInterrupt = 1u << 5, kCr1Enable = 1u << 13;
-const uint32_t kUsart1Interrupt = 37, kNvicIser = 0xE000E100;
+const uint32_t kUsart1Interrupt = 37, kNvicIser = 0xE000E100, kNvicIcpr = 0xE000E280, kNvicStir = 0xE000EF00;
 /* TIM2 */
 const uint32_t kTim2Cr1 = 0x40000000, kTim2Egr = 0x40000014, kTim2Cnt = 0x40000024, kTim2Psc = 0x40000028, kTim2Arr = 0x4000002C;
 /* SysTick */
@@ -49,6 +49,8 @@ const uint32_t kSystCsr = 0xE000E010, kSystRvr = 0xE000E014, kSystCvr = 0xE000E0
 static_assert((HIL_RX_RING_BYTES & (HIL_RX_RING_BYTES - 1)) == 0, "HIL_RX_RING_BYTES must be a power of two");
 uint8_t ring[HIL_RX_RING_BYTES];
 volatile uint32_t head, tail, overruns;
+volatile uint32_t interrupt_ticks; /* spent in the receive interrupt since boot */
+uint32_t handler_ticks;
 uint8_t reset_reason;
 
 uint8_t find_reset_reason() {
@@ -72,8 +74,9 @@ uint8_t find_reset_reason() {
 
 }  // namespace
 
-/* Reading the status and then the data register clears the overrun flag. */
-void USART1_IRQHandler(void) {
+/* Takes one byte. Reading the status and then the data register clears the overrun flag. Not inlined, so that entry and exit of the
+ * handler below cost the same on every path. */
+__attribute__((noinline)) static void receive() {
   const uint32_t status = reg(kUsartSr);
   if (!(status & (kSrReceived | kSrOverrun))) return;
   const uint8_t byte = static_cast<uint8_t>(reg(kUsartDr));
@@ -86,6 +89,34 @@ void USART1_IRQHandler(void) {
   }
   ring[at % HIL_RX_RING_BYTES] = byte;
   head = at + 1;
+}
+
+/* The ticks it takes are kept, to be left out of hil_platform_ticks: bytes that arrive while the engine computes must not show in the
+ * time the engine took. */
+void USART1_IRQHandler(void) {
+  const uint32_t start = reg(kTim2Cnt);
+  receive();
+  interrupt_ticks = interrupt_ticks + (reg(kTim2Cnt) - start) + handler_ticks;
+}
+
+/* What the handler's entry and exit take beyond what it can time itself: a pended interrupt that finds no byte, against the same code with
+ * interrupts masked. */
+static uint32_t time_handler() {
+  const uint32_t before = interrupt_ticks;
+  uint32_t taken[2];
+  for (int masked = 1; masked >= 0; --masked) {
+    if (masked) {
+      __asm volatile("cpsid i" ::: "memory");
+    } else {
+      __asm volatile("cpsie i" ::: "memory");
+    }
+    const uint32_t start = reg(kTim2Cnt);
+    reg(kNvicStir) = kUsart1Interrupt;
+    __asm volatile("dsb\n isb" ::: "memory");
+    taken[masked] = reg(kTim2Cnt) - start;
+    if (masked) reg(kNvicIcpr + 4 * (kUsart1Interrupt / 32)) = 1u << (kUsart1Interrupt % 32);
+  }
+  return taken[0] - taken[1] - (interrupt_ticks - before);
 }
 
 /* Only wakes the core from hil_platform_idle. */
@@ -103,14 +134,15 @@ void hil_platform_init(void) {
   reg(kGpioaAfrh) = (reg(kGpioaAfrh) & ~0xFF0u) | 0x770u;             /* PA9, PA10: function 7, USART1 */
   reg(kGpioaPupdr) = (reg(kGpioaPupdr) & ~(0xFu << 18)) | (1u << 20); /* pull RX up: an open input is not a stream of breaks */
   reg(kGpioaModer) = (reg(kGpioaModer) & ~(0xFu << 18)) | (0xAu << 18);
-  reg(kUsartBrr) = (kPeripheralHz + HIL_BAUD / 2) / HIL_BAUD; /* oversampling by 16: BRR is the divider x 16 */
-  reg(kUsartCr1) = kCr1Enable | kCr1Transmit | kCr1Receive | kCr1ReceiveInterrupt;
-  reg(kNvicIser + 4 * (kUsart1Interrupt / 32)) = 1u << (kUsart1Interrupt % 32);
-
   reg(kTim2Psc) = 0;
   reg(kTim2Arr) = 0xFFFFFFFFu;
   reg(kTim2Egr) = 1; /* take prescaler and limit over now */
   reg(kTim2Cr1) = 1;
+  reg(kNvicIser + 4 * (kUsart1Interrupt / 32)) = 1u << (kUsart1Interrupt % 32);
+  handler_ticks = time_handler(); /* before the UART is on, so that no byte can fall into it */
+
+  reg(kUsartBrr) = (kPeripheralHz + HIL_BAUD / 2) / HIL_BAUD; /* oversampling by 16: BRR is the divider x 16 */
+  reg(kUsartCr1) = kCr1Enable | kCr1Transmit | kCr1Receive | kCr1ReceiveInterrupt;
 }
 
 size_t hil_platform_read(uint8_t* buf, size_t max) {
@@ -159,7 +191,13 @@ void hil_platform_set_baud(uint32_t baud) {
   reg(kUsartBrr) = divider(baud);
 }
 
-uint32_t hil_platform_ticks(void) { return reg(kTim2Cnt); }
+/* Masked, so that an interrupt falls before both reads or after both. */
+uint32_t hil_platform_ticks(void) {
+  __asm volatile("cpsid i" ::: "memory");
+  const uint32_t ticks = reg(kTim2Cnt) - interrupt_ticks;
+  __asm volatile("cpsie i" ::: "memory");
+  return ticks;
+}
 uint32_t hil_platform_tick_hz(void) { return HIL_TICK_HZ; }
 uint32_t hil_platform_cpu_hz(void) { return HIL_CPU_HZ; }
 

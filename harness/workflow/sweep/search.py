@@ -12,6 +12,7 @@ from harness.report.sweep_record import ProbeRecord
 
 Ask = Callable[[int], ProbeRecord]
 
+MOST_HINTS = 4  # that prove to be too small: an engine may say what its next allocation lacks, not what it needs
 AROUND_STEPS = 8  # each side of the edge, all of them
 SCAN_BELOW = 24  # spread evenly from nothing to the edge
 SCAN_ABOVE = 8  # in equal ratios from the edge to the capacity
@@ -36,6 +37,7 @@ def find_edge(ask: Ask, low: int, high: int, step: int, *, guess: int | None = N
     hint = None if guess is None else round_up(guess, step)
     stride = step  # how far to go up while nothing but the upper bound has passed
     bounded = False  # something below the first `high` has passed
+    trust = MOST_HINTS
     while high - low > step:
         middle = low + max(step, (high - low) // 2 // step * step)
         if hint is not None and low < hint < high:
@@ -51,9 +53,9 @@ def find_edge(ask: Ask, low: int, high: int, step: int, *, guess: int | None = N
             hint = size - step if size == hint else None
             high, bounded = size, True
         else:
+            trust -= size == hint
             low = size
-            hint = round_up(size + answer.missing_bytes, step) if answer.missing_bytes else None
-            stride = max(stride, step)
+            hint = round_up(size + answer.missing_bytes, step) if answer.missing_bytes and trust > 0 else None
     return low, high
 
 
