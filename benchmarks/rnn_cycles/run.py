@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.model.packed import PackedModel
 from harness.model.rnn_pack import pack_rnn
+from tests.engine_rnn.linked import linked_bytes
 from tests.engine_rnn.reference import run as reference
 from tests.engine_rnn.reference import tutorial
 
@@ -74,14 +76,10 @@ def _until_end(command: Sequence[str]) -> str:
     return "".join(lines)
 
 
-def _code_bytes(compiler: str, size: str, flags: Sequence[str], folder: Path, model_bytes: int) -> int:
-    objects = folder / "objects"
-    objects.mkdir(exist_ok=True)
-    for source in sorted(ENGINE.glob("*.cpp")):
-        compiled = objects / f"{source.stem}.o"
-        _run([compiler, *COMMON[:-1], *flags, *INCLUDES, f"-I{folder}", "-c", str(source), "-o", str(compiled)])
-    table = _run([size, "-t", *map(str, objects.glob("*.o"))])
-    return int(table.splitlines()[-1].split()[0]) - model_bytes
+def _code_bytes(target: str, packed: PackedModel, extra: Sequence[str], folder: Path) -> int:
+    linked = folder / "linked"
+    linked.mkdir()
+    return linked_bytes({"cortex-m4f": "cortex-m4f", "atmega2560": "avr"}[target], packed, linked, *extra)[0]
 
 
 def measure(target: str, variant: str, folder: Path) -> Measurement:
@@ -105,7 +103,6 @@ def measure(target: str, variant: str, folder: Path) -> Measurement:
         main = str(HERE / "bench_main.cpp")
         _run(["arm-none-eabi-g++", *COMMON, *flags, *INCLUDES, f"-I{folder}", main, *sources, *platform, *link])
         text = _until_end([*QEMU, "-serial", "stdio", "-kernel", str(elf)])
-        code = _code_bytes("arm-none-eabi-g++", "arm-none-eabi-size", flags, folder, packed.model_bytes)
     else:
         flags = ["-mmcu=atmega2560", "-Os", "-DF_CPU=16000000L", *extra]
         main = str(HERE / "bench_avr.cpp")
@@ -113,7 +110,7 @@ def measure(target: str, variant: str, folder: Path) -> Measurement:
         runner = folder / "avr_cycles"
         _run(["cc", "-O2", str(HERE / "avr_cycles.c"), "-o", str(runner), "-lsimavr", "-lelf"])
         text = _run([str(runner), str(elf)])
-        code = _code_bytes("avr-g++", "avr-size", flags, folder, packed.model_bytes)
+    code = _code_bytes(target, packed, extra, folder)
     words = [line.split() for line in text.splitlines() if line.startswith("ticks")]
     if len(words) != len(VECTORS):
         raise RuntimeError(f"{target} {variant}: unexpected output {text!r}")

@@ -31,7 +31,9 @@ from pathlib import Path
 
 BITS_PER_BYTE = 10
 TRANSMIT_BUFFER_BYTES = 4096  # of the sender's driver; what a sleeping model finds there was on the line in time
-TICK_S = 0.001
+TICK_S = 0.001  # a line is slow: bytes are gathered, rather than handed on one by one
+LEAST_S = 0.00005
+IDLE_S = 0.05
 TCGETS2 = 0x802C542A
 TERMIOS2 = struct.Struct("<4IB19sII")
 DAMAGED_PER_BYTE = 1e-3  # above the highest clean rate
@@ -54,8 +56,21 @@ class Way:
         self._free_at_s = 0.0
 
     @property
+    def is_sending(self) -> bool:
+        return bool(self._waiting)
+
+    @property
     def is_busy(self) -> bool:
         return bool(self._waiting or self._late)
+
+    def due_s(self, now_s: float, byte_s: float) -> float:
+        """Seconds until something should be handed on: all that waits, or what a tick carries of it."""
+        due_s = [TICK_S]
+        if self._waiting:
+            due_s.append(self._free_at_s + len(self._waiting) * byte_s - now_s)
+        if self._late:
+            due_s.append(self._late[0][0] - now_s)
+        return max(LEAST_S, min(due_s))
 
     @property
     def has_room(self) -> bool:
@@ -69,7 +84,7 @@ class Way:
             return True
         except OSError:
             return False
-        if not self._waiting:
+        if data and not self._waiting:
             self._free_at_s = max(self._free_at_s, now_s)
         self._waiting += data
         return bool(data)
@@ -144,24 +159,26 @@ def main() -> int:
     up = Way(device, host, spoiler, options.latency_ms / 1000)
     ways = (down, up)
     started_s = time.monotonic()
+    byte_s = {down: 0.0, up: 0.0}
     while not ended[0]:
-        sources = [way.source for way in ways if way.has_room]
-        wait_s = TICK_S if any(way.is_busy for way in ways) else 0.05
+        now_s = time.monotonic()
+        wait_s = min((way.due_s(now_s, byte_s[way]) for way in ways if way.is_busy), default=IDLE_S)
+        # A sender that goes on sending wakes nobody; a silent one's first byte must be seen when it comes.
+        sources = [way.source for way in ways if not way.is_sending]
         try:
-            ready, _, _ = select.select(sources, [], [], wait_s)
+            select.select(sources, [], [], wait_s)
         except InterruptedError:
             continue
-        if ready and any(way.is_busy for way in ways):
-            time.sleep(TICK_S)  # a line is slow: gather, rather than wake for each byte
         now_s = time.monotonic()
         host_rate = rate_of(host)
         device_rate = host_rate if options.device_follows else rate_of(device)
+        byte_s = {down: BITS_PER_BYTE / host_rate, up: BITS_PER_BYTE / device_rate}
         junk = abs(host_rate - device_rate) * 20 > host_rate
         clean_up_to = number_from(options.clean_up_to)
         damage = DAMAGED_PER_BYTE if clean_up_to and host_rate > clean_up_to else 0.0
-        for way, rate in ((down, host_rate), (up, device_rate)):
-            way.move(now_s, BITS_PER_BYTE / rate, junk, damage)
-            if way.source in ready and not way.take(now_s):
+        for way in ways:
+            way.move(now_s, byte_s[way], junk, damage)
+            if way.has_room and not way.take(now_s):
                 ended[0] = True
     usage = time.process_time()
     counters = {

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from harness.cli import options, output
+
+if TYPE_CHECKING:
+    from harness.boards.lab import LabBoard
 
 EPILOG = """\b
 Examples:
   hil boards
   hil boards --json - | jq -r '.boards[] | select(.ready) | .id'
+  hil boards --lab boards.toml --json - | jq -r '.lab[].name'
 """
 
 
 @click.command(name="boards", epilog=EPILOG)
-@options.json_file
-@options.debug
+@options.together(options.lab, options.json_file, options.debug)
 def command(json_to: str | None) -> None:
-    """List the boards of the catalogue: real or emulated, memory, engines, and what is missing here."""
+    """List the boards of the catalogue and of the lab file: memory, engines, and what is missing here."""
     output.check_outputs(json_to)
 
     from harness.boards.catalogue import load_catalogue
+    from harness.boards.lab import current_lab
     from harness.report.json_file import dumps
     from harness.workflow.available import available
 
     rows = [(board, available(board)) for board in load_catalogue().values()]
+    lab = current_lab().values()
     if json_to:
         values = [
             {
@@ -41,7 +48,7 @@ def command(json_to: str | None) -> None:
             }
             for board, here in rows
         ]
-        output.write(json_to, dumps({"boards": values}))
+        output.write(json_to, dumps({"boards": values, "lab": [_lab_values(entry) for entry in lab]}))
     if json_to == output.STDOUT:
         return
 
@@ -63,8 +70,16 @@ def command(json_to: str | None) -> None:
         table.add_row(board.id, board.kind, board.mcu, *memory, " ".join(board.engines), state)
     console = results()
     console.print(table)
+    for entry in lab:
+        where = entry.port or (f"serial number {entry.serial_number}" if entry.serial_number else "wherever it is")
+        console.print(Text(printable(f"lab: {entry.name} is {entry.board}, {where}")), soft_wrap=True)
     lacks = [(board.id, lack) for board, here in rows for lack in here.missing]
     if lacks:
         console.print()
     for board_id, lack in lacks:
         console.print(Text(f"{board_id} lacks {lack.what}:\n  {lack.mend}"), soft_wrap=True)
+
+
+def _lab_values(entry: LabBoard) -> dict[str, object]:
+    # Not the power command: it is nobody's affair but this computer's.
+    return {"name": entry.name, "board": entry.board, "port": entry.port, "serial_number": entry.serial_number}

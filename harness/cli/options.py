@@ -78,7 +78,7 @@ port = click.option(
 _serial_number = click.option(
     "--serial-number", metavar="SN", help="USB serial number, where several boards of a kind are attached."
 )
-_lab = click.option(
+lab = click.option(
     "--lab",
     type=click.Path(exists=True, dir_okay=False),
     envvar="HIL_LAB",
@@ -140,4 +140,4 @@ def together(*options: Callable[[Function], Function]) -> Callable[[Function], F
     return decorate
 
 
-serial_number = together(_serial_number, _lab)
+serial_number = together(_serial_number, lab)

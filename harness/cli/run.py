@@ -69,6 +69,14 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
 )
 # Shows that a board which never clears its state is caught; board host-tflm only.
 @click.option("--test-no-state-reset", is_flag=True, hidden=True)
+@click.option(
+    "--allow-interruptions",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Restarts and lost connections of the board that don't fail the run.",
+)
 @options.json_file
 @click.option("--junit", "junit_to", metavar="FILE", help='Result as JUnit XML, one case per check; "-": stdout.')
 @click.option("--markdown", "markdown_to", metavar="FILE", help="Append a summary, as for $GITHUB_STEP_SUMMARY.")
@@ -96,6 +104,7 @@ def command(
     warmup: int,
     resume: bool,
     timeout_s: float,
+    allow_interruptions: int,
     test_no_state_reset: bool,
     json_to: str | None,
     junit_to: str | None,
@@ -137,6 +146,7 @@ def command(
             warmup=warmup,
             resume=resume,
             timeout_per_vector_s=timeout_s,
+            allow_interruptions=allow_interruptions,
             conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),
         )
         with _state_reset_disabled(test_no_state_reset), watch(quiet=quiet, verbose=verbose) as progress:

@@ -6,6 +6,7 @@ A layer of a kind no engine knows is described all the same: the packer is the o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any  # Keras ships no types.
 
 import numpy as np
@@ -25,7 +26,8 @@ def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[L
     """Layers in an order in which inputs come first, and the names of the model's outputs.
 
     A layer used k times appears k times, the later ones as "name@1", "name@2". Where a layer has several outputs (an
-    LSTM with return_state), "name" is the first and "name:1", "name:2" the others.
+    LSTM with return_state), "name" is the first and "name:1", "name:2" the others. The setting "mask_of" of a layer
+    that is given a mask names the tensor whose values make it ("": it can't be told); the mask itself is no input.
 
     Args:
         model: a built Sequential or functional model.
@@ -46,15 +48,56 @@ def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[L
         raise GraphError(f"{type(model).__name__} is neither a Sequential nor a functional model")
 
     layers = []
+    masks = _masks(config["layers"])
+    operations = {operation.name: operation for operation in model.operations}
     for entry in config["layers"]:
         if entry["class_name"] == "InputLayer":
             continue
-        layer = model.get_layer(entry["name"])
+        layer = operations[entry["name"]]
         for index, node in enumerate(entry["inbound_nodes"]):
             output = layer.get_output_at(index) if hasattr(layer, "get_output_at") else _node_output(layer, index)
-            inputs = tuple(_reference(*history) for history in _histories(node))
-            layers.append(_layer(layer, _reference(entry["name"], index, 0), inputs, output))
-    return _ordered(layers, set(shapes)), tuple(_reference(*history) for history in _flat(config["output_layers"]))
+            inputs = tuple(_reference(*history) for history in _histories(_without_mask(node)))
+            spec = _layer(layer, _reference(entry["name"], index, 0), inputs, output)
+            mask = next(_histories(node.get("kwargs", {}).get("mask")), None)
+            if mask is not None:
+                spec = replace(spec, config={**spec.config, "mask_of": masks.get(_reference(*mask), "")})
+            layers.append(spec)
+    outputs = tuple(_reference(*history) for history in _flat(config["output_layers"]))
+    return _ordered(_needed(layers, outputs), set(shapes)), outputs
+
+
+def _without_mask(node: Any) -> Any:
+    """A call without its mask: Keras hands masks from layer to layer; `mask_of` says where one comes from."""
+    kwargs = {key: value for key, value in node.get("kwargs", {}).items() if key != "mask"}
+    return {**node, "kwargs": kwargs}
+
+
+def _masks(entries: Any) -> dict[str, str]:
+    """Mask tensor -> the tensor that was compared with a mask value to make it, as Masking.compute_mask does it."""
+    compared: dict[str, str] = {}
+    masks: dict[str, str] = {}
+    for entry in entries:
+        for index, node in enumerate(entry["inbound_nodes"]):
+            name = _reference(entry["name"], index, 0)
+            sources = [_reference(*history) for history in _histories(node)]
+            if entry["class_name"] == "NotEqual" and len(sources) == 1:
+                compared[name] = sources[0]
+            elif entry["class_name"] == "Any" and len(sources) == 1 and sources[0] in compared:
+                masks[name] = compared[sources[0]]
+    return masks
+
+
+def _needed(layers: list[LayerSpec], outputs: tuple[str, ...]) -> list[LayerSpec]:
+    """Without what only makes masks."""
+    readers = {layer.name: layer.inputs for layer in layers}
+    wanted: set[str] = set()
+    waiting = [name.partition(":")[0] for name in outputs]
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += [source.partition(":")[0] for source in readers.get(name, ())]
+    return [layer for layer in layers if layer.name in wanted]
 
 
 def _node_output(layer: Any, index: int) -> Any:
@@ -69,8 +112,9 @@ def _layer(layer: Any, name: str, inputs: tuple[str, ...], output: Any) -> Layer
     return LayerSpec(
         name=name,
         kind=type(layer).__name__,
-        config=dict(_settings(layer.get_config())),
-        weights=_weights(layer),
+        # An operation (keras.ops.add) is described like a layer, so that it can be refused by name.
+        config=dict(_settings(layer.get_config())) if hasattr(layer, "weights") else {},
+        weights=_weights(layer) if hasattr(layer, "weights") else {},
         inputs=inputs,
         output_shape=tuple(0 if size is None else int(size) for size in first.shape[1:]),
     )

@@ -88,6 +88,8 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     import keras
     import tensorflow as tf
 
+    from harness.model import keras_cells  # noqa: F401  (registers them, so that models with them can be loaded)
+
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
     model = _load(keras, path)

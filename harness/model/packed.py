@@ -7,6 +7,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class TracePoint:
+    """Where one layer's output can be seen on the device.
+
+    Attributes:
+        layer: name of the layer in the model graph.
+        first_op, end_op: its ops, `end_op` excluded; the output is complete, and still there, before op `end_op` runs.
+        offset: bytes from the start of the arena.
+        shape: without the batch dimension; float32.
+        macs: multiply-accumulate operations of the layer.
+    """
+
+    layer: str
+    first_op: int
+    end_op: int
+    offset: int
+    shape: tuple[int, ...]
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
 class PackedModel:
     """The product of an engine's packer; reproducible byte for byte from the same model.
 
@@ -17,6 +37,7 @@ class PackedModel:
         arena_bytes: arena the engine needs on the board, where the packer can tell; None where it can't.
         model_bytes: bytes of weights and structure that go to flash.
         macs: multiply-accumulate operations per inference.
+        trace: where the layers' outputs can be seen, in order; empty where the engine can't show them.
     """
 
     engine: str
@@ -25,3 +46,4 @@ class PackedModel:
     arena_bytes: int | None
     model_bytes: int
     macs: int
+    trace: tuple[TracePoint, ...] = ()

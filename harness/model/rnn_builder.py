@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import LayerSpec, ModelGraph
+from harness.model.packed import TracePoint
 from harness.model.rnn_plan import FOREVER, Buffer, plan
 
 
@@ -19,12 +20,16 @@ class Value:
     Attributes:
         shape: without the batch dimension.
         buffer: index into the builder's buffers; None for recurrent state.
-        state: arena offset in bytes of recurrent state; None for buffers.
+        offset: bytes from the start of the buffer, or of the arena for recurrent state.
     """
 
     shape: tuple[int, ...]
-    buffer: int | None = None
-    state: int | None = None
+    buffer: int | None
+    offset: int = 0
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
 
     @property
     def steps(self) -> int:
@@ -34,17 +39,33 @@ class Value:
     def width(self) -> int:
         return self.shape[-1]
 
+    def shaped(self, shape: tuple[int, ...], *, skip_floats: int = 0) -> Value:
+        """The same memory with another shape, or a part of it."""
+        return replace(self, shape=shape, offset=self.offset + 4 * skip_floats)
+
+
+class Unknown:
+    """A mask this packer doesn't follow: fine until a layer needs it."""
+
+
+Mask = Value | Unknown | None
+Place = Callable[[Value], int]
+
 
 @dataclass(slots=True)
 class Builder:
-    """Collects values, buffers and ops of one graph; offsets are known only in `finish`."""
+    """Collects values, masks, buffers and ops of one graph; offsets are known only in `finish`."""
 
     graph: ModelGraph
     values: dict[str, Value] = field(default_factory=dict)
-    buffers: list[Buffer] = field(default_factory=list)
+    masks: dict[str, Mask] = field(default_factory=dict)
+    mask_sources: dict[Value | None, str] = field(default_factory=dict)  # mask -> name of the tensor it was made from
     state_bytes: int = 0
-    ops: list[Callable[[Callable[[Value], int]], fmt.Op]] = field(default_factory=list)
     macs: int = 0
+    _buffers: list[Buffer] = field(default_factory=list)
+    _states: dict[str, Value] = field(default_factory=dict)
+    _ops: list[Callable[[Place], fmt.Op]] = field(default_factory=list)
+    _points: list[tuple[str, int, int, int, Value]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         graph = self.graph
@@ -53,57 +74,98 @@ class Builder:
         if len(graph.inputs) + len(graph.outputs) > 255:
             raise UsageError("the rnn engine takes up to 255 inputs and outputs in all")
         for name, shape in graph.inputs.items():
-            self.values[name] = self._tensor(f"input {name!r}", shape, -1, FOREVER)
+            self.values[name] = self.result(f"input {name!r}", shape)
+            self._touch(self.values[name], -1)
+            self._touch(self.values[name], FOREVER)
 
-    def _tensor(self, what: str, shape: tuple[int, ...], first: int, last: int) -> Value:
+    def source(self, layer: LayerSpec) -> Value:
+        """The one value a layer reads."""
+        if len(layer.inputs) != 1:
+            raise UsageError(
+                f"layer {layer.name!r} ({layer.kind}) reads {len(layer.inputs)} tensors; the rnn engine takes one here"
+            )
+        return self.sources(layer)[0]
+
+    def sources(self, layer: LayerSpec) -> list[Value]:
+        """All values a layer reads."""
+        for name in layer.inputs:
+            if name not in self.values:
+                raise UsageError(f"layer {layer.name!r} reads {name!r}, which the rnn engine does not make")
+        return [self.values[name] for name in layer.inputs]
+
+    def result(self, what: str, shape: tuple[int, ...]) -> Value:
+        """A new buffer, alive from the first to the last op that is told of it."""
         if not 1 <= len(shape) <= fmt.MAX_DIMS or any(size < 1 for size in shape):
             raise UsageError(
                 f"{what} has shape {shape}; the rnn engine takes 1 to {fmt.MAX_DIMS} dimensions of known length",
                 hint="give the model a fixed number of time steps: Input(shape=(steps, features))",
             )
-        return Value(shape, buffer=self._buffer(4 * math.prod(shape), first, last))
+        return self.scratch(math.prod(shape)).shaped(shape)
 
-    def _buffer(self, size: int, first: int, last: int) -> int:
-        self.buffers.append(Buffer(size, first, last))
-        return len(self.buffers) - 1
-
-    def source(self, layer: LayerSpec) -> Value:
-        """The one value a layer reads; it stays alive until the op that is added next."""
-        if len(layer.inputs) != 1:
-            raise UsageError(
-                f"layer {layer.name!r} ({layer.kind}) reads {len(layer.inputs)} tensors; "
-                "the rnn engine takes layers that read one",
-                hint="initial states given as inputs and merging layers are not supported",
-            )
-        value = self.values.get(layer.inputs[0])
-        if value is None:
-            raise UsageError(f"layer {layer.name!r} reads {layer.inputs[0]!r}, which the rnn engine does not make")
-        self._use(value)
-        return value
-
-    def _use(self, value: Value, until: int | None = None) -> None:
-        if value.buffer is not None:
-            old = self.buffers[value.buffer]
-            last = max(old.last, len(self.ops) if until is None else until)
-            self.buffers[value.buffer] = Buffer(old.bytes, old.first, last)
-
-    def result(self, layer: LayerSpec, shape: tuple[int, ...]) -> Value:
-        """A new buffer for what the op that is added next writes."""
-        now = len(self.ops)
-        return self._tensor(f"the output of layer {layer.name!r}", shape, now, now)
+    def output(self, layer: LayerSpec, shape: tuple[int, ...]) -> Value:
+        """As `result`, for what a layer gives."""
+        return self.result(f"the output of layer {layer.name!r}", shape)
 
     def scratch(self, floats: int) -> Value:
-        """A buffer for the op that is added next alone."""
-        now = len(self.ops)
-        return Value((floats,), buffer=self._buffer(4 * floats, now, now))
+        self._buffers.append(Buffer(4 * floats, FOREVER, -1))
+        return Value((floats,), len(self._buffers) - 1)
 
-    def state(self, floats: int) -> Value:
-        """Recurrent state: never shared, cleared by reset."""
-        at = self.state_bytes
-        self.state_bytes += 4 * floats
-        return Value((floats,), state=at)
+    def state(self, key: str, floats: int) -> Value:
+        """Recurrent state: never shared, cleared by reset. The same key gives the same state."""
+        if key not in self._states:
+            self._states[key] = Value((floats,), None, self.state_bytes)
+            self.state_bytes += 4 * floats
+        return self._states[key]
 
-    def finish(self) -> tuple[bytes, int, int]:
+    def emit(self, op: Callable[[Place], fmt.Op], uses: Sequence[Value]) -> None:
+        """Add an op. `uses`: every value it reads, writes or scribbles on."""
+        for value in uses:
+            self._touch(value, len(self._ops))
+        self._ops.append(op)
+
+    def copy(self, index: int, source: Value, target: Value) -> None:
+        """Add an op that copies all of `source`."""
+        count = source.count
+        rows, width = (1, count) if count <= fmt.MAX_WIDTH else (source.steps, source.width)
+        self.emit(
+            lambda place: fmt.ActivationOp(
+                layer=index,
+                steps=rows,
+                width=width,
+                activation=fmt.Activation.LINEAR,
+                src=place(source),
+                dst=place(target),
+                src_stride=width,
+                dst_stride=width,
+            ),
+            [source, target],
+        )
+
+    def outlive(self, index: int, name: str) -> None:
+        """Where the model returns recurrent state, copy it: an output must outlive a reset of the state."""
+        value = self.values.get(name)
+        if value is not None and value.buffer is None and name in self.graph.outputs:
+            kept = self.result(f"output {name!r}", value.shape)
+            self.copy(index, value, kept)
+            self.values[name] = kept
+
+    @property
+    def op_count(self) -> int:
+        return len(self._ops)
+
+    def layer_done(self, index: int, first_op: int, macs: int) -> None:
+        """Remember where a layer's output can be seen right after its last op."""
+        name = self.graph.layers[index].name
+        if self.op_count > first_op and name in self.values:
+            self._points.append((name, first_op, self.op_count, macs, self.values[name]))
+
+    def _touch(self, value: Value, now: int) -> None:
+        if value.buffer is not None:
+            old = self._buffers[value.buffer]
+            self._buffers[value.buffer] = Buffer(old.bytes, min(old.first, now), max(old.last, now))
+
+    def finish(self) -> tuple[list[fmt.Op], bytes, int, tuple[TracePoint, ...]]:
+        """Ops, blob, arena bytes, and where each layer's output can be seen."""
         outputs = []
         for name in self.graph.outputs:
             value = self.values.get(name)
@@ -113,25 +175,27 @@ class Builder:
                 raise UsageError(
                     f"output {name!r} has shape {value.shape}; the rnn engine takes up to 65535 per dimension"
                 )
-            self._use(value, FOREVER)
+            self._touch(value, FOREVER)
             outputs.append(value)
-        offsets, arena_bytes = plan(self.buffers, base=self.state_bytes)
+        offsets, arena_bytes = plan(self._buffers, base=self.state_bytes)
         if arena_bytes > fmt.MAX_ARENA_BYTES:
             raise UsageError(
                 f"the model needs an arena of {arena_bytes} bytes; the rnn engine takes {fmt.MAX_ARENA_BYTES}"
             )
 
         def place(value: Value) -> int:
-            if value.buffer is not None:
-                return offsets[value.buffer]
-            assert value.state is not None
-            return value.state
+            return value.offset + (0 if value.buffer is None else offsets[value.buffer])
 
+        ops = [op(place) for op in self._ops]
         blob = fmt.encode_blob(
             [fmt.Tensor(self.values[name].shape, place(self.values[name])) for name in self.graph.inputs],
             [fmt.Tensor(value.shape, place(value)) for value in outputs],
-            [op(place) for op in self.ops],
+            ops,
             arena_bytes=arena_bytes,
             state_bytes=self.state_bytes,
         )
-        return blob, arena_bytes, self.macs
+        points = tuple(
+            TracePoint(name, first, last, place(value), value.shape, macs)
+            for name, first, last, macs, value in self._points
+        )
+        return ops, blob, arena_bytes, points

@@ -1,4 +1,4 @@
-"""The blob that the rnn engine reads, version 1: this file writes what firmware/lib/hil_engine_rnn/rnn_format.h reads.
+"""The blob that the rnn engine reads, version 2: this file writes what firmware/lib/hil_engine_rnn/rnn_format.h reads.
 
 All numbers little-endian, floats as exact IEEE 754 bit patterns. In order:
 
@@ -16,13 +16,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAGIC = b"HRNN"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BLOB_ALIGNMENT = 16
 MAX_DIMS = 4
 MAX_UNITS = 4096
@@ -35,9 +35,12 @@ AVR_MAX_BLOB_BYTES = 32767
 _HEADER = struct.Struct("<4sHBB5II")
 _TENSOR = struct.Struct("<BBH4HfiI")
 _OP = struct.Struct("<BBHHH")
-_LSTM = struct.Struct("<HHHBB6I")
+_RECURRENT = struct.Struct("<HHHBBHH7I")
 _DENSE = struct.Struct("<HHHBB3I")
-_ACTIVATION = struct.Struct("<HHB3x2I")
+_ACTIVATION = struct.Struct("<HHB3xHHf2I")
+_MASK = struct.Struct("<HHf3I")
+_SCALE = struct.Struct("<HH3I")
+_MERGE = struct.Struct("<IB3xf3I")
 _DTYPE_FLOAT32 = 1  # harness.protocol.ids.DType.FLOAT32; the format's own number, so it can't change under it
 
 
@@ -47,10 +50,17 @@ class OpKind(IntEnum):
     LSTM = 1
     DENSE = 2
     ACTIVATION = 3
+    GRU = 4
+    SIMPLE_RNN = 5
+    PEEPHOLE = 6
+    COUPLED = 7
+    MASK = 8
+    SCALE = 9
+    MERGE = 10
 
 
 class Activation(IntEnum):
-    """Activations, by Keras's names in lower case."""
+    """Activations, by Keras's names in lower case; from ELU on they are linked only where a model asks for them."""
 
     LINEAR = 0
     RELU = 1
@@ -58,9 +68,43 @@ class Activation(IntEnum):
     SIGMOID = 3
     HARD_SIGMOID = 4
     SOFTMAX = 5
+    ELU = 6
+    SELU = 7
+    SOFTPLUS = 8
+    SOFTSIGN = 9
+    SILU = 10
+    LEAKY_RELU = 11
+    EXPONENTIAL = 12
+    RELU6 = 13
+    HARD_SILU = 14
+    GELU = 15
+    GELU_TANH = 16
 
 
-FLAG_RETURN_SEQUENCES = 1
+class RecurrentFlag(IntFlag):
+    """What a recurrent layer does besides its equations."""
+
+    NONE = 0
+    RETURN_SEQUENCES = 1
+    GO_BACKWARDS = 2
+    FLIP_OUTPUT = 4
+    MASKED = 8
+    ZERO_MASKED = 16
+    FRESH_STATE = 32
+    RESET_AFTER = 64
+
+
+class MergeMode(IntEnum):
+    """How two tensors become one."""
+
+    ADD = 0
+    MULTIPLY = 1
+    SUBTRACT = 2
+    MAXIMUM = 3
+    MINIMUM = 4
+
+
+LAYOUT_FLOAT32 = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +116,30 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class LstmOp:
-    """One LSTM layer. src, dst, h, c, z: arena offsets in bytes; weights as `lstm_weights` orders them."""
+class RecurrentOp:
+    """A recurrent layer of one kind of cell. src, dst, h, c, z, mask: arena offsets in bytes (0 where unused)."""
 
+    kind: OpKind
     layer: int
+    flags: RecurrentFlag
     steps: int
     inputs: int
     units: int
     activation: Activation
     recurrent_activation: Activation
-    return_sequences: bool
+    dst_stride: int
     src: int
     dst: int
     h: int
     c: int
     z: int
+    mask: int
     weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class DenseOp:
-    """One Dense layer over `steps` rows; weights as `dense_weights` orders them."""
+    """One Dense layer over `steps` rows; weights as `rnn_weights.affine_weights` orders them."""
 
     layer: int
     steps: int
@@ -106,7 +153,7 @@ class DenseOp:
 
 @dataclass(frozen=True, slots=True)
 class ActivationOp:
-    """One activation over `steps` rows of `width`."""
+    """One activation over `steps` rows of `width`; strides in floats. `alpha`: of ELU and leaky ReLU."""
 
     layer: int
     steps: int
@@ -114,66 +161,70 @@ class ActivationOp:
     activation: Activation
     src: int
     dst: int
+    src_stride: int
+    dst_stride: int
+    alpha: float = 1.0
 
 
-Op = LstmOp | DenseOp | ActivationOp
+@dataclass(frozen=True, slots=True)
+class MaskOp:
+    """Which of `steps` rows differ from `value` anywhere; the others become 0."""
+
+    layer: int
+    steps: int
+    width: int
+    value: float
+    src: int
+    dst: int
+    mask: int
 
 
-def lstm_weights(
-    kernel: NDArray[np.float32], recurrent_kernel: NDArray[np.float32], bias: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Put LSTM weights into the kernel's reading order.
+@dataclass(frozen=True, slots=True)
+class ScaleOp:
+    """Each of `steps` rows times weights[:width] plus weights[width:]."""
 
-    Args:
-        kernel: (inputs, 4 units), gates i, f, c, o as Keras has them.
-        recurrent_kernel: (units, 4 units).
-        bias: (4 units,).
-
-    Returns:
-        Flat array. Per pair of units (a, b): biases {ia ib fa fb oa ob ca cb}, then the same eight per input, then per
-        recurrent unit. An odd last unit is paired with zeros.
-    """
-    units = recurrent_kernel.shape[0]
-    rows = np.concatenate([bias[np.newaxis], kernel, recurrent_kernel]).astype(np.float32, copy=False)
-    gates = rows.reshape(len(rows), 4, units)[:, [0, 1, 3, 2], :]
-    padded = np.zeros((len(rows), 4, units + units % 2), dtype=np.float32)
-    padded[:, :, :units] = gates
-    pairs = padded.reshape(len(rows), 4, -1, 2)
-    return np.ascontiguousarray(pairs.transpose(2, 0, 1, 3)).reshape(-1)
+    layer: int
+    steps: int
+    width: int
+    src: int
+    dst: int
+    weights: NDArray[np.float32]
 
 
-def dense_weights(kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put Dense weights into the kernel's reading order.
+@dataclass(frozen=True, slots=True)
+class MergeOp:
+    """dst = (a with b) / divisor over `count` numbers."""
 
-    Args:
-        kernel: (inputs, outputs).
-        bias: (outputs,).
+    layer: int
+    count: int
+    mode: MergeMode
+    divisor: float
+    a: int
+    b: int
+    dst: int
 
-    Returns:
-        Flat array. Per whole group of 8 outputs: 8 biases, then 8 weights per input; per remaining output: its bias,
-        then its inputs.
-    """
-    rows = np.concatenate([bias[np.newaxis], kernel]).astype(np.float32, copy=False)
-    whole = rows.shape[1] // 8 * 8
-    groups = rows[:, :whole].reshape(len(rows), -1, 8).transpose(1, 0, 2)
-    return np.concatenate([groups.reshape(-1), rows[:, whole:].T.reshape(-1)])
+
+Op = RecurrentOp | DenseOp | ActivationOp | MaskOp | ScaleOp | MergeOp
 
 
 def encode_blob(
     inputs: Sequence[Tensor], outputs: Sequence[Tensor], ops: Sequence[Op], *, arena_bytes: int, state_bytes: int
 ) -> bytes:
-    """Write a blob; a multiple of `BLOB_ALIGNMENT` bytes, the same for the same arguments."""
+    """Write a blob: a multiple of `BLOB_ALIGNMENT` bytes, the same for the same arguments. Equal weights stand once."""
     tensors = b"".join(_encode_tensor(tensor) for tensor in (*inputs, *outputs))
     ops_at = _HEADER.size + len(tensors)
-    weights_at = _aligned(ops_at + sum(_op_bytes(op) for op in ops))
+    weights_at = _aligned(ops_at + sum(len(_encode_op(op, 0)) for op in ops))
     records = bytearray()
     weights = bytearray()
+    known: dict[bytes, int] = {}
     for op in ops:
-        offset = weights_at + len(weights)
+        offset = 0
+        if isinstance(op, RecurrentOp | DenseOp | ScaleOp):
+            block = np.ascontiguousarray(op.weights, dtype="<f4").tobytes()
+            offset = known.setdefault(block, weights_at + len(weights))
+            if offset == weights_at + len(weights):
+                weights += block.ljust(_aligned(len(block)), b"\0")
         records += _encode_op(op, offset)
-        if not isinstance(op, ActivationOp):
-            weights += np.ascontiguousarray(op.weights, dtype="<f4").tobytes()
-            weights += bytes(_aligned(len(weights)) - len(weights))
     body = (tensors + bytes(records)).ljust(weights_at - _HEADER.size, b"\0") + bytes(weights)
     header = _HEADER.pack(
         MAGIC,
@@ -190,6 +241,34 @@ def encode_blob(
     return header + body
 
 
+def kind_of(op: Op) -> OpKind:
+    """The number an op goes by."""
+    match op:
+        case RecurrentOp():
+            return op.kind
+        case DenseOp():
+            return OpKind.DENSE
+        case ActivationOp():
+            return OpKind.ACTIVATION
+        case MaskOp():
+            return OpKind.MASK
+        case ScaleOp():
+            return OpKind.SCALE
+        case MergeOp():
+            return OpKind.MERGE
+
+
+def activations_of(op: Op) -> tuple[Activation, ...]:
+    """The activations an op computes."""
+    match op:
+        case RecurrentOp():
+            return op.activation, op.recurrent_activation
+        case DenseOp() | ActivationOp():
+            return (op.activation,)
+        case _:
+            return ()
+
+
 def _aligned(offset: int) -> int:
     return -(-offset // BLOB_ALIGNMENT) * BLOB_ALIGNMENT
 
@@ -199,75 +278,25 @@ def _encode_tensor(tensor: Tensor) -> bytes:
     return _TENSOR.pack(_DTYPE_FLOAT32, len(tensor.shape), 0, *dims, 0.0, 0, tensor.arena)
 
 
-def _op_bytes(op: Op) -> int:
-    match op:
-        case LstmOp():
-            return _OP.size + _LSTM.size
-        case DenseOp():
-            return _OP.size + _DENSE.size
-        case ActivationOp():
-            return _OP.size + _ACTIVATION.size
-
-
 def _encode_op(op: Op, weights: int) -> bytes:
-    size = _op_bytes(op)
+    flags = op.flags if isinstance(op, RecurrentOp) else 0
+    fields = _encode_fields(op, weights)
+    return _OP.pack(kind_of(op), LAYOUT_FLOAT32, _OP.size + len(fields), op.layer, flags) + fields
+
+
+def _encode_fields(op: Op, weights: int) -> bytes:
     match op:
-        case LstmOp():
-            flags = FLAG_RETURN_SEQUENCES if op.return_sequences else 0
-            return _OP.pack(OpKind.LSTM, 1, size, op.layer, flags) + _LSTM.pack(
-                op.steps,
-                op.inputs,
-                op.units,
-                op.activation,
-                op.recurrent_activation,
-                op.src,
-                op.dst,
-                op.h,
-                op.c,
-                op.z,
-                weights,
-            )
+        case RecurrentOp():
+            sizes = (op.steps, op.inputs, op.units, op.activation, op.recurrent_activation, op.dst_stride, 0)
+            return _RECURRENT.pack(*sizes, op.src, op.dst, op.h, op.c, op.z, op.mask, weights)
         case DenseOp():
-            return _OP.pack(OpKind.DENSE, 1, size, op.layer, 0) + _DENSE.pack(
-                op.steps, op.inputs, op.outputs, op.activation, 0, op.src, op.dst, weights
-            )
+            return _DENSE.pack(op.steps, op.inputs, op.outputs, op.activation, 0, op.src, op.dst, weights)
         case ActivationOp():
-            return _OP.pack(OpKind.ACTIVATION, 1, size, op.layer, 0) + _ACTIVATION.pack(
-                op.steps, op.width, op.activation, op.src, op.dst
-            )
-
-
-def c_header(blob: bytes, *, title: str) -> str:
-    """Generate hil_model.h: the blob as an array in flash.
-
-    Args:
-        blob: bytes of `encode_blob`.
-        title: put into a comment; anything but printable ASCII is replaced, so a name can't end the comment.
-    """
-    safe = "".join(ch if " " <= ch <= "~" else "?" for ch in title).replace("*/", "* /")
-    limit = f"an 8-bit AVR takes models of up to {AVR_MAX_BLOB_BYTES} bytes: use fewer units"
-    lines = [", ".join(f"0x{byte:02x}" for byte in blob[at : at + 16]) for at in range(0, len(blob), 16)]
-    body = ",\n  ".join(lines)
-    return f"""/* Generated from {safe}: do not edit. Format: lib/hil_engine_rnn/README.md. */
-#ifndef HIL_MODEL_H
-#define HIL_MODEL_H
-
-#include <stdint.h>
-
-#define HIL_MODEL_BYTES {len(blob)}
-
-#if defined(__AVR__)
-#include <avr/pgmspace.h>
-#if HIL_MODEL_BYTES > {AVR_MAX_BLOB_BYTES}
-#error "this model takes {len(blob)} bytes; {limit}"
-#endif
-#define HIL_MODEL_PLACE PROGMEM
-#else
-#define HIL_MODEL_PLACE
-#endif
-
-static const uint8_t hil_model[HIL_MODEL_BYTES] __attribute__((aligned({BLOB_ALIGNMENT}))) HIL_MODEL_PLACE = {{
-  {body}}};
-
-#endif
-"""
+            strides = (op.src_stride, op.dst_stride)
+            return _ACTIVATION.pack(op.steps, op.width, op.activation, *strides, op.alpha, op.src, op.dst)
+        case MaskOp():
+            return _MASK.pack(op.steps, op.width, op.value, op.src, op.dst, op.mask)
+        case ScaleOp():
+            return _SCALE.pack(op.steps, op.width, op.src, op.dst, weights)
+        case MergeOp():
+            return _MERGE.pack(op.count, op.mode, op.divisor, op.a, op.b, op.dst)

@@ -1,29 +1,38 @@
 """From a model graph to the header the rnn engine is built with.
 
-Supported: LSTM, Dense, Activation, ReLU, Softmax, Dropout and its kind, Flatten, Reshape; any wiring of them in which
-every layer reads one tensor. What isn't supported is refused by name before anything is built.
+What isn't supported is refused by name, with what is, before anything is built.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import LayerSpec, ModelGraph
-from harness.model.packed import PackedModel
-from harness.model.rnn_builder import Builder, Value
-from harness.model.rnn_settings import (
-    ACTIVATIONS,
-    GATE_ACTIVATIONS,
-    activation_of,
-    bias_of,
-    check_limit,
-    refuse_settings,
-    units_of,
-    weight_of,
+from harness.model.packed import PackedModel, TracePoint
+from harness.model.rnn_builder import Builder
+from harness.model.rnn_c_header import c_header
+from harness.model.rnn_fold import fold
+from harness.model.rnn_layers import (
+    add_activation,
+    add_batch_normalization,
+    add_concatenate,
+    add_dense,
+    add_elu,
+    add_input,
+    add_leaky_relu,
+    add_masking,
+    add_merge,
+    add_nothing,
+    add_relu,
+    add_repeat_vector,
+    add_reshape,
+    add_softmax,
+    add_time_distributed,
 )
+from harness.model.rnn_recurrent import add_bidirectional, add_recurrent
 
 # Do nothing at inference.
 _TRAINING_ONLY = (
@@ -35,6 +44,22 @@ _TRAINING_ONLY = (
     "Identity",
     "SpatialDropout1D",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBlob:
+    """A packed model before it becomes a header.
+
+    Attributes:
+        ops, activations: bit n: OpKind n, Activation n is used.
+    """
+
+    blob: bytes
+    arena_bytes: int
+    macs: int
+    ops: int
+    activations: int
+    trace: tuple[TracePoint, ...]
 
 
 def pack_rnn(graph: ModelGraph) -> PackedModel:
@@ -50,201 +75,81 @@ def pack_rnn(graph: ModelGraph) -> PackedModel:
         UsageError: a layer or setting the engine has no kernel for (the message names it and lists what is supported),
             or sizes beyond the format's.
     """
-    blob, arena_bytes, macs = pack_blob(graph)
+    packed = pack(graph)
     title = f"a {graph.framework} model, SHA-256 {graph.source_sha256.hex()}"
     return PackedModel(
         engine="rnn",
         model_sha256=graph.source_sha256,
-        sources={"hil_model.h": fmt.c_header(blob, title=title)},
-        arena_bytes=arena_bytes,
-        model_bytes=len(blob),
-        macs=macs,
+        sources={
+            "hil_model.h": c_header(packed.blob, title=title, ops=packed.ops, activations=packed.activations),
+        },
+        arena_bytes=packed.arena_bytes,
+        model_bytes=len(packed.blob),
+        macs=packed.macs,
+        trace=packed.trace,
     )
 
 
 def pack_blob(graph: ModelGraph) -> tuple[bytes, int, int]:
     """As `pack_rnn`, down to the blob (rnn_format.py) itself, the arena in bytes and the multiply-accumulates."""
-    builder = Builder(graph)
-    for index, layer in enumerate(graph.layers):
-        kind = layer.kind
-        add = _LAYERS.get(kind)
-        if add is None:
+    packed = pack(graph)
+    return packed.blob, packed.arena_bytes, packed.macs
+
+
+def pack(graph: ModelGraph) -> PackedBlob:
+    """As `pack_rnn`, without the header."""
+    for layer in graph.layers:
+        if layer.kind not in _LAYERS:
             raise UsageError(
-                f"layer {layer.name!r} is a {kind}, which the rnn engine does not support",
+                f"layer {layer.name!r} is a {layer.kind}, which the rnn engine does not support",
                 hint=f"supported layers: {', '.join(sorted(_LAYERS))}",
             )
-        add(builder, index, layer)
-    return builder.finish()
-
-
-def _add_lstm(builder: Builder, index: int, layer: LayerSpec) -> None:
-    config = layer.config
-    refuse_settings(layer, "go_backwards", "return_state", "stateful", "time_major", "zero_output_for_mask")
-    source = builder.source(layer)
-    units = units_of(layer, "units", fmt.MAX_UNITS)
-    if len(source.shape) != 2:
-        raise UsageError(f"layer {layer.name!r} (LSTM) reads shape {source.shape}, not (steps, features)")
-    steps, inputs = source.shape
-    check_limit(layer, "time steps", steps, fmt.MAX_STEPS)
-    check_limit(layer, "features", inputs, fmt.MAX_UNITS)
-    activation = activation_of(layer, "activation", "tanh", GATE_ACTIVATIONS)
-    recurrent_activation = activation_of(layer, "recurrent_activation", "sigmoid", GATE_ACTIVATIONS)
-    sequences = bool(config.get("return_sequences", False))
-    weights = fmt.lstm_weights(
-        weight_of(layer, "kernel", (inputs, 4 * units)),
-        weight_of(layer, "recurrent_kernel", (units, 4 * units)),
-        bias_of(layer, 4 * units),
+    graph = fold(graph)
+    builder = Builder(graph)
+    for index, layer in enumerate(graph.layers):
+        first_op, macs = builder.op_count, builder.macs
+        _LAYERS[layer.kind](builder, index, layer)
+        builder.layer_done(index, first_op, builder.macs - macs)
+    ops, blob, arena_bytes, trace = builder.finish()
+    return PackedBlob(
+        blob=blob,
+        arena_bytes=arena_bytes,
+        macs=builder.macs,
+        ops=sum(1 << kind for kind in {fmt.kind_of(op) for op in ops}),
+        activations=sum(1 << number for number in {number for op in ops for number in fmt.activations_of(op)}),
+        trace=trace,
     )
-
-    h = builder.state(units)
-    c = builder.state(units)
-    z = builder.scratch(4 * (units + units % 2))
-    if sequences:
-        result = builder.result(layer, (steps, units))
-    elif layer.name in builder.graph.outputs:
-        result = builder.result(layer, (units,))  # not in h: an output must outlive a reset of the state
-    else:
-        result = h
-    builder.ops.append(
-        lambda place: fmt.LstmOp(
-            layer=index,
-            steps=steps,
-            inputs=inputs,
-            units=units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            return_sequences=sequences,
-            src=place(source),
-            dst=place(result),
-            h=place(h),
-            c=place(c),
-            z=place(z),
-            weights=weights,
-        )
-    )
-    builder.values[layer.name] = result
-    builder.macs += steps * 4 * units * (inputs + units)
-
-
-def _add_dense(builder: Builder, index: int, layer: LayerSpec) -> None:
-    source = builder.source(layer)
-    outputs = units_of(layer, "units", fmt.MAX_WIDTH)
-    steps, inputs = source.steps, source.width
-    check_limit(layer, "rows", steps, fmt.MAX_STEPS)
-    check_limit(layer, "inputs", inputs, fmt.MAX_WIDTH)
-    activation = activation_of(layer, "activation", "linear", ACTIVATIONS)
-    weights = fmt.dense_weights(weight_of(layer, "kernel", (inputs, outputs)), bias_of(layer, outputs))
-    result = builder.result(layer, (*source.shape[:-1], outputs))
-    builder.ops.append(
-        lambda place: fmt.DenseOp(
-            layer=index,
-            steps=steps,
-            inputs=inputs,
-            outputs=outputs,
-            activation=activation,
-            src=place(source),
-            dst=place(result),
-            weights=weights,
-        )
-    )
-    builder.values[layer.name] = result
-    builder.macs += steps * inputs * outputs
-
-
-def _add_activation(builder: Builder, index: int, layer: LayerSpec) -> None:
-    _activate(builder, index, layer, activation_of(layer, "activation", "linear", ACTIVATIONS))
-
-
-def _add_relu(builder: Builder, index: int, layer: LayerSpec) -> None:
-    refuse_settings(layer, "max_value", "negative_slope", "threshold")
-    _activate(builder, index, layer, fmt.Activation.RELU)
-
-
-def _add_softmax(builder: Builder, index: int, layer: LayerSpec) -> None:
-    if layer.config.get("axis", -1) not in (-1, len(builder.source(layer).shape)):
-        raise UsageError(
-            f"layer {layer.name!r} (Softmax) has axis={layer.config['axis']}; the rnn engine takes the last axis"
-        )
-    _activate(builder, index, layer, fmt.Activation.SOFTMAX)
-
-
-def _activate(builder: Builder, index: int, layer: LayerSpec, activation: fmt.Activation) -> None:
-    source = builder.source(layer)
-    check_limit(layer, "rows", source.steps, fmt.MAX_STEPS)
-    check_limit(layer, "features", source.width, fmt.MAX_WIDTH)
-    result = builder.result(layer, source.shape)
-    builder.ops.append(
-        lambda place: fmt.ActivationOp(
-            layer=index,
-            steps=source.steps,
-            width=source.width,
-            activation=activation,
-            src=place(source),
-            dst=place(result),
-        )
-    )
-    builder.values[layer.name] = result
-
-
-def _add_nothing(builder: Builder, index: int, layer: LayerSpec) -> None:
-    _alias(builder, index, layer, builder.source(layer).shape)
-
-
-def _add_reshape(builder: Builder, index: int, layer: LayerSpec) -> None:
-    """Flatten and Reshape: rows follow each other in memory as they do in Keras, so only the shape changes."""
-    if layer.config.get("data_format") == "channels_first":
-        raise UsageError(
-            f"layer {layer.name!r} ({layer.kind}) has data_format='channels_first', "
-            "which the rnn engine does not support"
-        )
-    count = math.prod(builder.source(layer).shape)
-    shape = (count,) if layer.kind == "Flatten" else layer.output_shape
-    if 0 in shape and shape.count(0) == 1:  # a length the model leaves open
-        shape = tuple(size or count // math.prod(other for other in shape if other) for size in shape)
-    if math.prod(shape) != count:
-        raise UsageError(f"layer {layer.name!r} ({layer.kind}) turns {count} numbers into shape {shape}")
-    _alias(builder, index, layer, shape)
-
-
-def _add_input(builder: Builder, index: int, layer: LayerSpec) -> None:
-    if layer.name not in builder.graph.inputs:
-        _alias(builder, index, layer, builder.source(layer).shape)
-
-
-def _alias(builder: Builder, index: int, layer: LayerSpec, shape: tuple[int, ...]) -> None:
-    source = builder.source(layer)
-    if not 1 <= len(shape) <= fmt.MAX_DIMS:
-        raise UsageError(
-            f"layer {layer.name!r} ({layer.kind}) has shape {shape}; the rnn engine takes 1 to {fmt.MAX_DIMS}"
-        )
-    if layer.name in builder.graph.outputs and source.state is not None:
-        # An output must outlive a reset of the state: copy it out.
-        result = builder.result(layer, shape)
-        width = math.prod(shape)
-        builder.ops.append(
-            lambda place: fmt.ActivationOp(
-                layer=index,
-                steps=1,
-                width=width,
-                activation=fmt.Activation.LINEAR,
-                src=place(source),
-                dst=place(result),
-            )
-        )
-        builder.values[layer.name] = result
-        return
-    builder.values[layer.name] = Value(shape, buffer=source.buffer, state=source.state)
 
 
 _Add = Callable[[Builder, int, LayerSpec], None]
 _LAYERS: Mapping[str, _Add] = {
-    "Activation": _add_activation,
-    "Dense": _add_dense,
-    "Flatten": _add_reshape,
-    "InputLayer": _add_input,
-    "LSTM": _add_lstm,
-    "ReLU": _add_relu,
-    "Reshape": _add_reshape,
-    "Softmax": _add_softmax,
-    **dict.fromkeys(_TRAINING_ONLY, _add_nothing),
+    "Activation": add_activation,
+    "Add": add_merge,
+    "Average": add_merge,
+    "BatchNormalization": add_batch_normalization,
+    "Bidirectional": add_bidirectional,
+    "Concatenate": add_concatenate,
+    "Dense": add_dense,
+    "ELU": add_elu,
+    "Flatten": add_reshape,
+    "GRU": add_recurrent,
+    "InputLayer": add_input,
+    "LSTM": add_recurrent,
+    "LeakyReLU": add_leaky_relu,
+    "Masking": add_masking,
+    "Maximum": add_merge,
+    "Minimum": add_merge,
+    "Multiply": add_merge,
+    "RNN": add_recurrent,
+    "ReLU": add_relu,
+    "RepeatVector": add_repeat_vector,
+    "Reshape": add_reshape,
+    "SimpleRNN": add_recurrent,
+    "Softmax": add_softmax,
+    "Subtract": add_merge,
+    "TimeDistributed": add_time_distributed,
+    **dict.fromkeys(_TRAINING_ONLY, add_nothing),
 }
+
+SUPPORTED_LAYERS: tuple[str, ...] = tuple(sorted(_LAYERS))
+"""Class names of the layers the rnn engine computes."""

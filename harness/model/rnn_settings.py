@@ -10,9 +10,21 @@ from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import FloatArray, LayerSpec
 
-ACTIVATIONS: Mapping[str, fmt.Activation] = {activation.name.lower(): activation for activation in fmt.Activation}
-# Softmax needs a whole row, which a gate isn't.
-GATE_ACTIVATIONS = {name: value for name, value in ACTIVATIONS.items() if value is not fmt.Activation.SOFTMAX}
+# Other names Keras knows them by. gelu: exact unless told otherwise (activations.gelu's own default).
+_ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
+ACTIVATIONS: Mapping[str, fmt.Activation] = {
+    **{
+        activation.name.lower(): activation
+        for activation in fmt.Activation
+        if activation is not fmt.Activation.GELU_TANH
+    },
+    **{alias: fmt.Activation[name.upper()] for alias, name in _ALIASES.items()},
+}
+
+
+def gate_activations() -> Mapping[str, fmt.Activation]:
+    """Those a gate can have: softmax needs a whole row, which a gate isn't."""
+    return {name: value for name, value in ACTIVATIONS.items() if value is not fmt.Activation.SOFTMAX}
 
 
 def refuse_settings(layer: LayerSpec, *settings: str) -> None:
@@ -74,7 +86,7 @@ def weight_of(layer: LayerSpec, name: str, shape: tuple[int, ...]) -> FloatArray
     return np.asarray(weight, dtype=np.float32)
 
 
-def bias_of(layer: LayerSpec, size: int) -> FloatArray:
-    if not layer.config.get("use_bias", True):
+def bias_of(layer: LayerSpec, size: int, prefix: str = "") -> FloatArray:
+    if not layer.config.get(f"{prefix}use_bias", True):
         return np.zeros(size, dtype=np.float32)
     return weight_of(layer, "bias", (size,))

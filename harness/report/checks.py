@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.report.interruptions import interruption_text
 from harness.report.numbers import small
 from harness.report.record import RunRecord
 
@@ -40,6 +41,9 @@ def checks(record: RunRecord) -> tuple[Check, ...]:
             + ("" if arena.guard_intact is not False else ", but bytes outside it were overwritten"),
         ),
     ]
+    if record.interruptions:
+        passed = len(record.interruptions) <= record.allowed_interruptions
+        found.append(Check("unbroken", passed, interruption_text(record.interruptions, record.vectors)))
     if record.verdict == "fail" and all(check.passed for check in found):
         found.append(Check("verdict", False, "; ".join(record.reasons) or "failed without a reason"))
     return tuple(found)

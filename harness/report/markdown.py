@@ -6,6 +6,7 @@ import re
 
 from harness.errors import HilError
 from harness.report.checks import checks
+from harness.report.interruptions import interruption_text
 from harness.report.numbers import count, micros, near_one, percent, share, size, small
 from harness.report.record import RunRecord
 from harness.report.rows import accuracy_rows, conversion_note
@@ -26,6 +27,8 @@ def run_markdown(record: RunRecord) -> str:
         _accuracy(record),
         _figures(record),
     ]
+    if record.interruptions:
+        parts.append(f"**Warning**: {_text(interruption_text(record.interruptions, record.vectors))}")
     if record.verdict == "fail":
         parts += ["\n".join(f"- {_text(reason)}" for reason in record.reasons), _console(record.console)]
     identity = (

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.compare.metrics import Metrics
@@ -203,10 +203,25 @@ class LinkRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class InterruptionRecord:
+    """The board restarted, or its port went away, in the middle; the run went on with the results it had.
+
+    `reason` is the device's reset reason or the system's word for the lost port, `after_vectors` the results by then,
+    `port` the one the run went on with.
+    """
+
+    kind: Literal["restart", "lost port"]
+    reason: str
+    after_vectors: int
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything `hil run` knows in the end.
 
     `reasons` names each check that failed; empty when the verdict is "pass".
+    `interruptions` beyond `allowed_interruptions` fail the run, however right its results are.
     `outputs_sha256` is over all outputs, in vector order, as they came from the wire.
     """
 
@@ -234,3 +249,5 @@ class RunRecord:
     outputs_sha256: str
     console: list[str]
     conversion: ConversionRecord | None = None
+    interruptions: list[InterruptionRecord] = field(default_factory=list)
+    allowed_interruptions: int = 0

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.checks import checks
+from harness.report.interruptions import interruption_text
 from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
@@ -27,6 +28,8 @@ def print_run(record: RunRecord, console: Console) -> None:
 def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
     """The report as one renderable; text from the device is in it as plain `Text`, never as markup."""
     blocks: list[RenderableType] = [_banner(record)]
+    if record.interruptions:
+        blocks.append(_interruptions(record))
     if record.verdict == "fail":
         blocks.append(_reasons(record))
     blocks += [
@@ -56,6 +59,8 @@ def _summary(record: RunRecord) -> str:
     cross = record.accuracy.board_vs_keras
     # Short enough for a line of 80 with the longest board name.
     figures = f"{micros(record.latency.us.median)} us, arena {size(record.memory.arena.used_bytes)}"
+    if record.interruptions:
+        figures += f", interrupted {len(record.interruptions)}x"
     return printable(f"{record.model.name} on {record.board}: max|e| {small(cross.max_abs)}, {figures}")
 
 
@@ -86,6 +91,14 @@ def _verdict(record: RunRecord) -> Text:
     passed = record.verdict == "pass"
     text = Text()
     return text.append(" PASS " if passed else " FAIL ", style="bold white on green" if passed else "bold white on red")
+
+
+def _interruptions(record: RunRecord) -> RenderableType:
+    """Loud in a pass too: something is wrong with the board, its supply or its cable."""
+    text = Text("WARNING  ", style="bold yellow")
+    text.append(printable(interruption_text(record.interruptions, record.vectors)), style="not bold yellow")
+    text.append("\n         the results that had come were kept; the rest came after it", style="not bold")
+    return text
 
 
 def _reasons(record: RunRecord) -> RenderableType:

@@ -129,7 +129,7 @@ def _session(target: Target, progress: Progress) -> Session:
     try:
         return target.session(SESSION_TIMEOUT_S + target.board.usb_restart_s)
     except (NoAnswerError, ForeignDeviceError) as error:
-        if target.ended is not None or target.board.reset == "none" and not target.power_cycle_command:
+        if target.ended is not None or (target.board.reset == "none" and not target.power_cycle_command):
             raise
         progress.line(f"no answer: {error.what}")
 

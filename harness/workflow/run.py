@@ -15,8 +15,10 @@ from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
 from harness.errors import UsageError
 from harness.link.serial_port import check_port_name
+from harness.link.session import Session
 from harness.model.bundle import Bundle, load_bundle
 from harness.model.tflite_source import is_tflite_source, load_tflite, require_runnable
+from harness.protocol.messages import DeviceStats
 from harness.report.record import RunRecord
 from harness.resources import state_dir
 from harness.workflow.connect import FlashMode, check_engine_ready, connect
@@ -25,8 +27,9 @@ from harness.workflow.converted import check_quantisation, converted_outputs
 from harness.workflow.journal import Journal
 from harness.workflow.prepare import AS_IS, Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
-from harness.workflow.stream import FloatArray, check_shapes, stream
+from harness.workflow.stream import FloatArray, Streamed, Traffic, check_shapes, stream
 from harness.workflow.summarise import summarise
+from harness.workflow.survive import through_interruptions
 
 DEFAULT_MODEL = "fuel_lstm"
 
@@ -43,6 +46,8 @@ class RunOptions:
         warmup: inferences before the measured ones, at least 1.
         resume: take over the results an interrupted run of the same build and vectors left.
         timeout_per_vector_s: longest time one inference may take on the device.
+        allow_interruptions: restarts and lost connections of the board that do not fail the run; its results are
+            complete and checked either way.
         conversion: how engine tflm gets its model.
         exported, exported_sha256: an image that was built elsewhere; see `prepare`.
     """
@@ -60,6 +65,7 @@ class RunOptions:
     warmup: int = 3
     resume: bool = False
     timeout_per_vector_s: float = 10.0
+    allow_interruptions: int = 0
     conversion: ConversionOptions = AS_IS
     exported: Path | None = None
     exported_sha256: str | None = None
@@ -162,19 +168,29 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
         path = state_dir() / "runs" / f"{target.name}-{key['build_id'][:12]}-{key['vectors_sha256'][:12]}.journal"
         output_bytes = sum(spec.nbytes for spec in session.info.outputs)
         with Journal(path, key, output_bytes, resume=options.resume) as journal:
-            streamed = stream(
-                session,
-                bundle,
-                warmup=options.warmup,
-                journal=journal,
-                progress=progress,
-                timeout_per_vector_s=options.timeout_per_vector_s,
+            traffic = Traffic()
+
+            def work(session: Session) -> tuple[Streamed, DeviceStats]:
+                with traffic.of_session(session):
+                    streamed = stream(
+                        session,
+                        bundle,
+                        warmup=options.warmup,
+                        journal=journal,
+                        progress=progress,
+                        timeout_per_vector_s=options.timeout_per_vector_s,
+                        traffic=traffic,
+                    )
+                    return streamed, session.stats()
+
+            survived = through_interruptions(
+                target, image, session, work, results=lambda: len(journal.results), progress=progress
             )
-            stats = session.stats()
+            streamed, stats = survived.result
             record = summarise(
                 prepared=prepared,
                 target=target,
-                session=session,
+                session=survived.session,
                 streamed=streamed,
                 converted=converted,
                 stats=stats,
@@ -182,6 +198,8 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
                 warmup=options.warmup,
                 started=started,
                 wall_s=time.monotonic() - start,
+                interruptions=survived.interruptions,
+                allowed_interruptions=options.allow_interruptions,
             )
             journal.finish()
     return RunOutcome(record, bundle, streamed.outputs)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,45 @@ from harness.workflow.progress import Progress
 FloatArray = NDArray[np.float32]
 
 
+class Traffic:
+    """What the link carried for one run, over all its sessions: one more follows each interruption.
+
+    Attributes:
+        resumed: results that an earlier run had left; None before the first session.
+        wall_s: time the vectors took on the link.
+        bytes_on_wire: both ways, in that time.
+        frames, resent_frames, bad_frames: as `LinkStats`, of whole sessions.
+    """
+
+    def __init__(self) -> None:
+        self.resumed: int | None = None
+        self.wall_s = 0.0
+        self.bytes_on_wire = 0
+        self.frames = self.resent_frames = self.bad_frames = 0
+
+    @contextmanager
+    def of_vectors(self, session: Session) -> Iterator[None]:
+        """Counts time and bytes, also if what it is around fails."""
+        before, start_s = session.link_stats, time.monotonic()
+        try:
+            yield
+        finally:
+            after = session.link_stats
+            self.wall_s += time.monotonic() - start_s
+            self.bytes_on_wire += after.bytes_sent + after.bytes_received - before.bytes_sent - before.bytes_received
+
+    @contextmanager
+    def of_session(self, session: Session) -> Iterator[None]:
+        """Adds the frames of `session` at the end."""
+        try:
+            yield
+        finally:
+            stats = session.link_stats
+            self.frames += stats.frames
+            self.resent_frames += stats.resent_frames
+            self.bad_frames += stats.bad_frames
+
+
 @dataclass(frozen=True, slots=True)
 class Streamed:
     """What came back.
@@ -31,17 +72,14 @@ class Streamed:
         outputs: one array per model output, float32, shape (N, *output shape); real numbers also where the device's
             tensors hold integers.
         ticks: uint32, shape (N,): device ticks of each invoke.
-        resumed: how many results came from an earlier run's journal.
-        wall_s: time the vectors took on the link, warm-up and probes excluded.
+        traffic: what the link carried, warm-up and probes excluded from its times and bytes.
         outputs_sha256: over all outputs in vector order, as they came.
     """
 
     outputs: tuple[FloatArray, ...]
     ticks: NDArray[np.uint32]
     leakage: LeakageRecord
-    resumed: int
-    wall_s: float
-    bytes_on_wire: int
+    traffic: Traffic
     outputs_sha256: str
 
 
@@ -76,7 +114,14 @@ def encode_vectors(bundle: Bundle, specs: tuple[TensorSpec, ...]) -> list[bytes]
 
 
 def stream(
-    session: Session, bundle: Bundle, *, warmup: int, journal: Journal, progress: Progress, timeout_per_vector_s: float
+    session: Session,
+    bundle: Bundle,
+    *,
+    warmup: int,
+    journal: Journal,
+    progress: Progress,
+    timeout_per_vector_s: float,
+    traffic: Traffic,
 ) -> Streamed:
     """Sends warm-up copies of the first vector, every vector without a journalled result, then the leakage probes.
 
@@ -86,9 +131,10 @@ def stream(
     vectors = encode_vectors(bundle, session.info.inputs)
     count = len(vectors)
     pending = [i for i in range(count) if i not in journal.results]
-    resumed = count - len(pending)
+    if traffic.resumed is None:
+        traffic.resumed = count - len(pending)
     progress.phase("stream", count)
-    progress.advance(resumed)
+    progress.advance(count - len(pending))
 
     warm = session.infer([vectors[0]] * warmup, timeout_per_vector_s=timeout_per_vector_s)
 
@@ -100,13 +146,10 @@ def stream(
         results[placed.index] = placed
         progress.advance()
 
-    before = session.link_stats
-    start = time.monotonic()
-    session.infer(
-        (vectors[i] for i in pending), timeout_per_vector_s=timeout_per_vector_s, on_result=keep, collect=False
-    )
-    wall_s = time.monotonic() - start
-    after = session.link_stats
+    with traffic.of_vectors(session):
+        session.infer(
+            (vectors[i] for i in pending), timeout_per_vector_s=timeout_per_vector_s, on_result=keep, collect=False
+        )
 
     # Each probe now follows another vector than it did the first time.
     probes = [count // 2, 0, count - 1, 0]
@@ -127,9 +170,7 @@ def stream(
         outputs=_decode(raw, count, session.info.outputs),
         ticks=np.array([r.ticks for r in ordered], dtype=np.uint32),
         leakage=leakage,
-        resumed=resumed,
-        wall_s=wall_s,
-        bytes_on_wire=after.bytes_sent + after.bytes_received - before.bytes_sent - before.bytes_received,
+        traffic=traffic,
         outputs_sha256=hashlib.sha256(raw).hexdigest(),
     )
 

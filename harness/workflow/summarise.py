@@ -20,11 +20,13 @@ from harness.model.packed import PackedModel
 from harness.model.tflite_graph import parameters
 from harness.protocol.ids import ResetReason
 from harness.protocol.messages import DeviceInfo, DeviceStats
+from harness.report.interruptions import interruption_text
 from harness.report.record import (
     SCHEMA_VERSION,
     AccuracyRecord,
     ArenaRecord,
     Distribution,
+    InterruptionRecord,
     LatencyRecord,
     LinkRecord,
     MemoryRecord,
@@ -56,6 +58,8 @@ def summarise(
     warmup: int,
     started: datetime.datetime,
     wall_s: float,
+    interruptions: list[InterruptionRecord],
+    allowed_interruptions: int,
 ) -> RunRecord:
     """The record of one finished run.
 
@@ -95,6 +99,9 @@ def summarise(
         compared = three_way(bundle, outputs, converted, board_misbehaves=bool(conduct))
     # Who is at fault comes first: it says where to look.
     reasons = [*(compared.reasons if compared else []), *conduct, *reasons]
+    if len(interruptions) > allowed_interruptions:
+        allowed = f", {allowed_interruptions} allowed" if allowed_interruptions else ""
+        reasons.append(f"the run was {interruption_text(interruptions, bundle.count)}{allowed}")
 
     return RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -134,9 +141,11 @@ def summarise(
         leakage=streamed.leakage,
         latency=_latency(streamed.ticks, info, warmup),
         memory=memory,
-        link=_link(target, session, streamed, stats, bundle.count),
+        link=_link(target, streamed, stats, bundle.count),
         outputs_sha256=streamed.outputs_sha256,
         console=list(session.console),
+        interruptions=interruptions,
+        allowed_interruptions=allowed_interruptions,
         conversion=compared.record if compared else None,
     )
 
@@ -223,14 +232,14 @@ def _memory(prepared: Prepared, board: Board, session: Session, stats: DeviceSta
     )
 
 
-def _link(target: Target, session: Session, streamed: Streamed, stats: DeviceStats, count: int) -> LinkRecord:
-    link = session.link_stats
-    sent = count - streamed.resumed
+def _link(target: Target, streamed: Streamed, stats: DeviceStats, count: int) -> LinkRecord:
+    link = streamed.traffic
+    sent = count - (link.resumed or 0)
     return LinkRecord(
         baud=target.baud,
-        wall_s=streamed.wall_s,
-        vectors_per_s=sent / streamed.wall_s if streamed.wall_s > 0 else 0.0,
-        bytes_on_wire=streamed.bytes_on_wire,
+        wall_s=link.wall_s,
+        vectors_per_s=sent / link.wall_s if link.wall_s > 0 else 0.0,
+        bytes_on_wire=link.bytes_on_wire,
         frames=link.frames,
         resent_frames=link.resent_frames,
         bad_frames=link.bad_frames,

@@ -21,6 +21,10 @@ TEMPLATES = sorted([*CI.glob("github/*.yml"), *CI.glob("gitlab/*.yml")])
 # What only the CI system has, or what would fetch packages.
 INSTALLS = ("Install the harness", "Install the harness, compilers and emulators")
 
+LAB = """
+[left-desk]
+board = "host"
+"""
 SUITE = """
 from harness.assertions import assert_hil_pass
 
@@ -65,14 +69,15 @@ def run_steps(job: Value, folder: Path, environment: dict[str, str]) -> None:
 def test_the_github_templates_boards_run_from_images_alone(tmp_path: Path, environment: dict[str, str]) -> None:
     workflow = read(CI / "github" / "hil-boards.yml")
     jobs = mapping(workflow["jobs"])
-    environment = environment | texts(workflow["env"]) | {"HIL_BOARDS": "host"}
+    (tmp_path / "boards.toml").write_text(LAB)
+    environment = environment | texts(workflow["env"]) | {"HIL_BOARDS": "", "HIL_LAB": "boards.toml"}
     desk = tmp_path / "desk"
     desk.mkdir()
 
     run_steps(jobs["build"], tmp_path, environment)
     (line,) = (tmp_path / "output").read_text().splitlines()
     rows = json.loads(line.removeprefix("boards="))
-    assert [row["board"] for row in rows] == ["host"]
+    assert [row["board"] for row in rows] == ["left-desk"]
 
     # The runner with the boards: no checkout, no compiler, nothing but the artifact and the matrix row.
     shutil.move(tmp_path / "images", desk / "images")
@@ -85,7 +90,7 @@ def test_the_github_templates_boards_run_from_images_alone(tmp_path: Path, envir
         "HIL_CACHE_DIR": str(tmp_path / "cache"),
         "HIL_BOARD": rows[0]["board"],
         "HIL_IMAGE_SHA256": rows[0]["sha256"],
-        "HIL_LAB": "",
+        "HIL_LAB": str(tmp_path / "boards.toml"),
     }
     run_steps(jobs["board"], desk, environment)
     assert json.loads((desk / "result.json").read_text())["verdict"] == "pass"
@@ -93,7 +98,7 @@ def test_the_github_templates_boards_run_from_images_alone(tmp_path: Path, envir
     assert "### HIL passed: fuel\\_lstm on host" in (tmp_path / "summary.md").read_text()
 
     # An image that was swapped on its way never reaches the board, and the summary says why.
-    (desk / "images" / "host" / "firmware.elf").write_bytes(b"\x7fELF other")
+    (desk / "images" / "left-desk" / "firmware.elf").write_bytes(b"\x7fELF other")
     run, report = [step["run"] for step in steps_of(jobs["board"]) if "run" in step]
     assert isinstance(run, str) and isinstance(report, str)
     assert run_script(run, desk, environment).returncode == 2

@@ -30,6 +30,10 @@ def engine_sources() -> list[Path]:
     return sorted(LIB.glob("*.cpp"))
 
 
+def math_sources() -> list[Path]:
+    return [LIB / "rnn_math.cpp", LIB / "rnn_math_rare.cpp"]
+
+
 def cpu_has_fma() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.exists() and " fma " in cpuinfo.read_text()

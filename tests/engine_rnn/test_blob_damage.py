@@ -47,7 +47,7 @@ def small() -> tuple[bytes, int]:
 
 def test_every_byte_of_the_structure_set_to_every_extreme(sanitized_engine: Engine, small: tuple[bytes, int]) -> None:
     blob, arena_bytes = small
-    end = struct.unpack_from("<I", blob, 24)[0] + 40 + 40 + 28
+    end = struct.unpack_from("<I", blob, 24)[0] + 48 + 48 + 28
     assert end < len(blob)
     for at in range(end):
         for value in {0, 1, 2, 7, 0x7F, 0x80, 0xFF, blob[at] ^ 4} - {blob[at]}:
@@ -76,7 +76,7 @@ def test_words_replaced_at_random(
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(sanitized_engine: Engine, noise: bytes) -> None:
     assert _try(sanitized_engine, noise, 256).code == MODEL_INVALID
-    assert _try(sanitized_engine, b"HRNN\x01\x00" + noise, 256).code in (MODEL_INVALID, ARENA_TOO_SMALL, 0)
+    assert _try(sanitized_engine, b"HRNN\x02\x00" + noise, 256).code in (MODEL_INVALID, ARENA_TOO_SMALL, 0)
 
 
 @pytest.mark.parametrize(("offset", "what"), [(0, 0), (4, 0), (HEADER_BYTES, HEADER_BYTES), (OPS, OPS)])

@@ -14,7 +14,16 @@ import pytest
 
 from harness.model.graph import ModelGraph
 from harness.model.rnn_pack import pack_blob
-from tests.engine_rnn.engine import INCLUDES, LIB, ROOT, WARNINGS, Engine, compile_host, cpu_has_fma, engine_sources
+from tests.engine_rnn.engine import (
+    INCLUDES,
+    ROOT,
+    WARNINGS,
+    Engine,
+    compile_host,
+    cpu_has_fma,
+    engine_sources,
+    math_sources,
+)
 from tests.engine_rnn.reference import dense_layer, graph, lstm_layer, tutorial
 
 M4F = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-Os", "-ffp-contract=off"]
@@ -76,7 +85,11 @@ def test_cortex_m4f_gives_the_bits_of_the_host(tmp_path: Path, flags: list[str])
     server = Path(__file__).with_name("engine_server.cpp")
     host = compile_host(tmp_path / "host", [server, *engine_sources()], "-DHIL_RNN_MODEL_POINTER", "-mfma", *flags)
     sweep = compile_host(
-        tmp_path / "sweep", [Path(__file__).with_name("math_sweep.cpp"), LIB / "rnn_math.cpp"], "-mfma", *flags
+        tmp_path / "sweep",
+        [Path(__file__).with_name("math_sweep.cpp"), *math_sources()],
+        "-DHIL_RNN_MODEL_POINTER",
+        "-mfma",
+        *flags,
     )
     rng = np.random.default_rng(12)
     wanted: list[str] = []

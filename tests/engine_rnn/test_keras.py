@@ -13,6 +13,7 @@ import pytest
 
 from harness.model.graph import LayerSpec, ModelGraph
 from harness.model.rnn_pack import pack_blob
+from tests.engine_rnn.against_keras import LIMIT, distance, keras_cases
 from tests.engine_rnn.engine import Engine, Init
 
 pytestmark = [
@@ -104,3 +105,20 @@ def test_engine_gives_what_keras_gives(folder: Path, engine: Engine, name: str) 
         engine.reset()
         # Both sides are float32: the sum of two engines' rounding, not one's.
         assert np.abs(engine.invoke(vector) - golden.reshape(-1)).max() <= 2e-6 * (1 + np.abs(golden).max())
+
+
+def test_random_keras_models_of_every_layer_kind_agree(engine: Engine) -> None:
+    kinds: set[str] = set()
+    for case in keras_cases(seed=100_000, count=120):
+        assert distance(engine, case) <= LIMIT, f"model {case.seed}"
+        kinds |= {layer.kind for layer in case.golden.graph.layers}
+    assert kinds >= {
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "RNN",
+        "Bidirectional",
+        "TimeDistributed",
+        "Masking",
+        "BatchNormalization",
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_rnn.engine import LIB, compile_host, cpu_has_fma
+from tests.engine_rnn.engine import LIB, compile_host, cpu_has_fma, math_sources
 
 # Every 30011th float and, where anything happens (2^-26 <= |x| < 128), every 307th. Stride 1 (all): minutes.
 STRIDES = ("30011", "307")
@@ -27,7 +27,9 @@ def flags(request: pytest.FixtureRequest) -> list[str]:
 def _sweep(folder: Path, function: str, *flags: str) -> tuple[int, float]:
     """Worst distance from the correctly rounded value in ulp, and worst absolute error."""
     program = folder / "sweep"
-    compile_host(program, [Path(__file__).with_name("math_sweep.cpp"), LIB / "rnn_math.cpp"], *flags)
+    compile_host(
+        program, [Path(__file__).with_name("math_sweep.cpp"), *math_sources()], "-DHIL_RNN_MODEL_POINTER", *flags
+    )
     command = [str(program), FUNCTIONS[function], *STRIDES]
     done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
     ulp, error, _ = done.stdout.split()

@@ -22,7 +22,11 @@ def compile_firmware(out: Path, *, max_frame_bytes: int = 4096, rx_ring_bytes: i
     numbers = [", ".join(str(i) for i in range(n)) for n in (16, 32)]
     (out / "hil_build_config.h").write_text(
         CONFIG.format(
-            build_id=numbers[0], model=numbers[1], max_frame_bytes=max_frame_bytes, rx_ring_bytes=rx_ring_bytes
+            board="host",
+            build_id=numbers[0],
+            model=numbers[1],
+            max_frame_bytes=max_frame_bytes,
+            rx_ring_bytes=rx_ring_bytes,
         )
     )
     ticks = out / "ticks.cpp"

@@ -20,7 +20,7 @@ ECHO_ENGINE = Path(__file__).parents[1] / "firmware" / "echo_engine.cpp"
 CONFIG = """
 #ifndef HIL_BUILD_CONFIG_H
 #define HIL_BUILD_CONFIG_H
-#define HIL_BOARD_ID "host"
+#define HIL_BOARD_ID "{board}"
 #define HIL_MCU "host"
 #define HIL_BUILD_ID {build_id}
 #define HIL_MODEL_SHA256 {model}
@@ -34,13 +34,19 @@ CONFIG = """
 Spoil = Callable[[bytes], bytes]
 
 
-def compile_firmware(out: Path, *, max_frame_bytes: int = 4096, rx_ring_bytes: int = 16384) -> Path:
+def compile_firmware(
+    out: Path, *, board: str = "host", max_frame_bytes: int = 4096, rx_ring_bytes: int = 16384
+) -> Path:
     """The host firmware with the echo engine and the test hooks."""
     out.mkdir(parents=True, exist_ok=True)
     numbers = [", ".join(str(i) for i in range(n)) for n in (16, 32)]
     (out / "hil_build_config.h").write_text(
         CONFIG.format(
-            build_id=numbers[0], model=numbers[1], max_frame_bytes=max_frame_bytes, rx_ring_bytes=rx_ring_bytes
+            board=board,
+            build_id=numbers[0],
+            model=numbers[1],
+            max_frame_bytes=max_frame_bytes,
+            rx_ring_bytes=rx_ring_bytes,
         )
     )
     libraries = [FIRMWARE / "lib" / name / "src" for name in ("hil_protocol", "hil_session")]

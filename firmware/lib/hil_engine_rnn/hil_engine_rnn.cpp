@@ -3,9 +3,9 @@
 
 #include "hil_engine.h"
 #include "hil_protocol_ids.h"
+#include "rnn_dispatch.h"
 #include "rnn_flash.h"
 #include "rnn_format.h"
-#include "rnn_ops.h"
 
 #if defined(HIL_RNN_MODEL_POINTER)
 /* Test builds: the blob comes at run time. 16-byte aligned; hil_rnn_model_bytes bytes may be read. */
@@ -94,7 +94,7 @@ EngineStatus invalid(uint32_t offset) { return status(HIL_ERR_MODEL_INVALID, off
 }  // namespace
 
 const char* engine_name() { return "rnn"; }
-const char* engine_version() { return "1.0.0"; }
+const char* engine_version() { return "2.0.0"; }
 
 EngineStatus engine_init(uint8_t* arena, uint32_t bytes) {
   g_model.arena = nullptr;

@@ -1,4 +1,4 @@
-/* The model as one block of bytes in flash ("blob"), version 1. Written by harness/model/rnn_format.py; README.md describes it.
+/* The model as one block of bytes in flash ("blob"), version 2. Written by harness/model/rnn_format.py; README.md describes it.
  *
  * All integers and floats are little-endian, every record and every weight block starts at a multiple of 4 (weights: of 16).
  * "arena offset" counts bytes from the start of the arena, "blob offset" from the start of the blob. No pointers anywhere, so one
@@ -13,7 +13,7 @@ namespace hil {
 namespace rnn {
 
 enum : uint32_t { kMagic = 0x4E4E5248u /* "HRNN" */ };
-enum : uint16_t { kFormatVersion = 1 };
+enum : uint16_t { kFormatVersion = 2 };
 
 /* Largest sizes, so that every product of two of them and a 4-byte float stays within 32 bits. */
 enum : uint32_t { kMaxUnits = 4096, kMaxWidth = 16384, kMaxSteps = 16384, kMaxArenaBytes = 0x4000000u };
@@ -42,40 +42,95 @@ struct TensorRecord {
   uint32_t arena; /* arena offset */
 };
 
-enum OpKind : uint8_t { kOpLstm = 1, kOpDense = 2, kOpActivation = 3 };
+enum OpKind : uint8_t {
+  kOpLstm = 1,
+  kOpDense = 2,
+  kOpActivation = 3,
+  kOpGru = 4,
+  kOpSimpleRnn = 5,
+  kOpPeephole = 6, /* LSTM whose gates see the cell */
+  kOpCoupled = 7,  /* LSTM whose input gate is 1 - forget gate (CIFG) */
+  kOpMask = 8,
+  kOpScale = 9, /* batch normalisation at inference */
+  kOpMerge = 10
+};
 
-enum Activation : uint8_t { kLinear = 0, kRelu = 1, kTanh = 2, kSigmoid = 3, kHardSigmoid = 4, kSoftmax = 5, kActivationCount = 6 };
+/* Those from kFirstRare on are linked only where a model asks for them. */
+enum Activation : uint8_t {
+  kLinear = 0,
+  kRelu = 1,
+  kTanh = 2,
+  kSigmoid = 3,
+  kHardSigmoid = 4,
+  kSoftmax = 5,
+  kFirstRare = 6,
+  kElu = 6,
+  kSelu = 7,
+  kSoftplus = 8,
+  kSoftsign = 9,
+  kSilu = 10,
+  kLeakyRelu = 11,
+  kExponential = 12,
+  kRelu6 = 13,
+  kHardSilu = 14,
+  kGelu = 15,
+  kGeluTanh = 16,
+  kActivationCount = 17
+};
+
+/* How an op's weights are stored (OpHeader::layout). */
+enum Layout : uint8_t { kFloat32 = 1 };
 
 /* Every op record starts with this; `bytes` is the whole record's size, so unknown kinds can be told apart from damage. */
 struct OpHeader {
   uint8_t kind;
-  uint8_t layout; /* order of its weights; 1 is the only one so far */
+  uint8_t layout; /* kFloat32, ... */
   uint16_t bytes;
   uint16_t layer; /* index of the layer in the source model, for traces */
   uint16_t flags;
 };
 
-enum LstmFlags : uint16_t { kReturnSequences = 1 };
+enum RecurrentFlags : uint16_t {
+  kReturnSequences = 1,
+  kGoBackwards = 2, /* takes the steps from the last to the first */
+  kFlipOutput = 4,  /* the first row computed is the last row of dst */
+  kMasked = 8,      /* a step whose mask byte is 0 leaves the state as it is */
+  kZeroMasked = 16, /* the output of such a step is 0, not that of the step before */
+  kFreshState = 32, /* h and c start from 0 in every inference, whatever reset does */
+  kResetAfter = 64, /* GRU: the reset gate acts on U h, not on h */
+  kRecurrentFlags = 127
+};
 
-/* z[4][U2], U2 = units rounded up to even, gates in the order i, f, o, c: pre-activations of one step.
- * Weights, per pair of units (a, b): 8 biases {ia ib fa fb oa ob ca cb}, then 8 per input, then 8 per recurrent unit.
- * An odd last unit is paired with zeros. */
-struct LstmRecord {
+/* Every kind of recurrent layer. z is scratch: pre-activations of one step.
+ *
+ * "affine n of (x, h)" below are n rows of weights: for each whole group of 8 rows 8 biases, then 8 per x, then 8 per h; then per
+ * remaining row its bias, its x and its h.
+ *
+ * LSTM: z[4][U2], U2 = units rounded up to even, gates in the order i, f, o, c. Weights, per pair of units (a, b): 8 biases
+ *   {ia ib fa fb oa ob ca cb}, then 8 per input, then 8 per recurrent unit. An odd last unit is paired with zeros.
+ * GRU: z[4][U]: z, r, candidate, and its recurrent part. Weights: affine 2U of (x, h), z first; affine U of x; affine U of h.
+ * Simple RNN: z[U]. Weights: affine U of (x, h).
+ * Peephole: z[4][U], gates i, f, c, o. Weights: affine 4U of (x, h), then U peepholes each of i, f, o.
+ * Coupled: z[3][U], gates f, c, o. Weights: affine 3U of (x, h). */
+struct RecurrentRecord {
   OpHeader op;
   uint16_t steps;
   uint16_t inputs;
   uint16_t units;
   uint8_t activation;
   uint8_t recurrent_activation;
+  uint16_t dst_stride; /* floats from one row of dst to the next */
+  uint16_t reserved;
   uint32_t src;     /* arena: float[steps][inputs] */
-  uint32_t dst;     /* arena: float[steps][units] with kReturnSequences, else float[units]; may equal h then */
-  uint32_t h;       /* arena, within the state: float[units] */
-  uint32_t c;       /* arena, within the state: float[units] */
-  uint32_t z;       /* arena: scratch float[4 * U2] */
+  uint32_t dst;     /* arena: rows of float[units]: one per step with kReturnSequences, else one; may equal h then */
+  uint32_t h;       /* arena: float[units] */
+  uint32_t c;       /* arena: float[units]; unused by GRU and simple RNN */
+  uint32_t z;       /* arena */
+  uint32_t mask;    /* arena: uint8_t[steps], with kMasked */
   uint32_t weights; /* blob */
 };
 
-/* Weights: for each whole group of 8 outputs 8 biases, then 8 per input; then per remaining output its bias and its inputs. */
+/* Weights: affine `outputs` of x (see above). */
 struct DenseRecord {
   OpHeader op;
   uint16_t steps;
@@ -88,23 +143,65 @@ struct DenseRecord {
   uint32_t weights; /* blob */
 };
 
-/* Element by element, or softmax over each row; dst may equal src. */
+/* Element by element, or softmax over each row; dst may equal src. Strides are in floats, from row to row: they make a copy out of
+ * this op, too. */
 struct ActivationRecord {
   OpHeader op;
   uint16_t steps;
   uint16_t width;
   uint8_t activation;
   uint8_t reserved[3];
+  uint16_t src_stride;
+  uint16_t dst_stride;
+  float alpha; /* ELU: scale below 0; leaky ReLU: slope */
   uint32_t src;
+  uint32_t dst;
+};
+
+/* mask[t] = any of row t differs from value; dst: the rows, masked ones 0. */
+struct MaskRecord {
+  OpHeader op;
+  uint16_t steps;
+  uint16_t width;
+  float value;
+  uint32_t src;
+  uint32_t dst;
+  uint32_t mask; /* arena: uint8_t[steps] */
+};
+
+/* dst = src * weights[0, width) + weights[width, 2 * width), row by row; dst may equal src. */
+struct ScaleRecord {
+  OpHeader op;
+  uint16_t steps;
+  uint16_t width;
+  uint32_t src;
+  uint32_t dst;
+  uint32_t weights; /* blob */
+};
+
+enum MergeMode : uint8_t { kAdd = 0, kMultiply = 1, kSubtract = 2, kMaximum = 3, kMinimum = 4, kMergeModeCount = 5 };
+
+/* dst = (a with b) / divisor, element by element; dst may equal a or b. */
+struct MergeRecord {
+  OpHeader op;
+  uint32_t count; /* floats */
+  uint8_t mode;
+  uint8_t reserved[3];
+  float divisor;
+  uint32_t a;
+  uint32_t b;
   uint32_t dst;
 };
 
 static_assert(sizeof(BlobHeader) == 32, "format");
 static_assert(sizeof(TensorRecord) == 24, "format");
 static_assert(sizeof(OpHeader) == 8, "format");
-static_assert(sizeof(LstmRecord) == 40, "format");
+static_assert(sizeof(RecurrentRecord) == 48, "format");
 static_assert(sizeof(DenseRecord) == 28, "format");
-static_assert(sizeof(ActivationRecord) == 24, "format");
+static_assert(sizeof(ActivationRecord) == 32, "format");
+static_assert(sizeof(MaskRecord) == 28, "format");
+static_assert(sizeof(ScaleRecord) == 24, "format");
+static_assert(sizeof(MergeRecord) == 32, "format");
 
 }  // namespace rnn
 }  // namespace hil

@@ -9,6 +9,7 @@
 #endif
 #include "rnn_format.h"
 #include "rnn_matvec.h"
+#include "rnn_uses.h"
 
 namespace hil {
 namespace rnn {
@@ -203,8 +204,19 @@ void activate(uint8_t kind, float* v, uint16_t n) {
     case kSoftmax:
       softmax(v, n);
       break;
+    case kLinear:
+      break;
     default:
-      break; /* linear */
+      if (HIL_RNN_USES_RARE_ACTIVATIONS) activate_rare(kind, v, n, kind == kLeakyRelu ? 0.2f : 1.0f);
+      break;
+  }
+}
+
+void activate(uint8_t kind, float* v, uint16_t n, float alpha) {
+  if (HIL_RNN_USES_RARE_ACTIVATIONS && kind >= kFirstRare) {
+    activate_rare(kind, v, n, alpha);
+  } else {
+    activate(kind, v, n);
   }
 }
 

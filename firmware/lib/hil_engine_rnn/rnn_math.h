@@ -30,6 +30,12 @@ inline float fma32(float a, float b, float c) {
 /* Applies activation `kind` (rnn_format.h) to v[0, n); softmax takes them as one row. */
 void activate(uint8_t kind, float* v, uint16_t n);
 
+/* As above; alpha is what ELU and leaky ReLU are scaled by below 0. */
+void activate(uint8_t kind, float* v, uint16_t n, float alpha);
+
+/* Those from kFirstRare on. */
+void activate_rare(uint8_t kind, float* v, uint16_t n, float alpha);
+
 float sigmoid(float x);
 float tanh(float x);
 float exp(float x);

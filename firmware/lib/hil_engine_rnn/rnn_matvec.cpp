@@ -58,8 +58,7 @@ const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h
   return w;
 }
 
-float dot(const float* w, const float* x, uint16_t n) {
-  float sum = flash_float(w++);
+float dot(float sum, const float* w, const float* x, uint16_t n) {
   for (const float* end = x + n; x != end; ++x) sum = fma32(flash_float(w++), *x, sum);
   return sum;
 }

@@ -28,8 +28,14 @@ struct Matvec8Out {
 /* Per group: 8 sums that start at w[0..8) and add w[8 + 8k ..] * (x, then h)[k]. Returns the weights' end. */
 const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, const Matvec8Out& to);
 
-/* w[0] + sum over k of w[1 + k] * x[k]; w[0 .. n] are read. */
-float dot(const float* w, const float* x, uint16_t n);
+/* sum + sum over k of w[k] * x[k]. */
+float dot(float sum, const float* w, const float* x, uint16_t n);
+
+/* out[0, n) = affine n of (x, h) as rnn_format.h lays it out. Returns the weights' end. */
+const float* affine(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* out, uint16_t n);
+
+/* Floats of such weights. */
+inline uint32_t affine_floats(uint32_t n, uint32_t nx, uint32_t nh) { return n * (1 + nx + nh); }
 
 }  // namespace rnn
 }  // namespace hil

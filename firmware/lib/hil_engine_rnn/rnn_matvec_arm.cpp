@@ -83,11 +83,9 @@ const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h
   return w;
 }
 
-float dot(const float* w, const float* x, uint16_t inputs) {
-  float sum;
+float dot(float sum, const float* w, const float* x, uint16_t inputs) {
   int32_t n = inputs;
   __asm__ volatile(
-      "vldmia %[w]!, {%[sum]}\n"
       "subs %[n], #4\n"
       "blt .Lhil_rest%=\n"
       ".Lhil_four%=:\n"
@@ -109,7 +107,7 @@ float dot(const float* w, const float* x, uint16_t inputs) {
       "subs %[n], #1\n"
       "bne .Lhil_one%=\n"
       ".Lhil_done%=:\n"
-      : [w] "+r"(w), [x] "+r"(x), [n] "+r"(n), [sum] "=&t"(sum)
+      : [w] "+r"(w), [x] "+r"(x), [n] "+r"(n), [sum] "+t"(sum)
       :
       : "cc", "memory", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11");
   return sum;

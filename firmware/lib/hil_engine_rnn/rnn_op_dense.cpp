@@ -11,7 +11,7 @@ bool dense_check(const Model& model, uint32_t at) {
   const DenseRecord r = read_record<DenseRecord>(model, at);
   if (r.op.flags != 0) return false;
   if (r.steps == 0 || r.steps > kMaxSteps || r.inputs == 0 || r.inputs > kMaxWidth || r.outputs == 0 || r.outputs > kMaxWidth) return false;
-  if (r.activation >= kActivationCount) return false;
+  if (!is_activation(r.activation)) return false;
   const uint32_t src_floats = uint32_t(r.steps) * r.inputs;
   const uint32_t dst_floats = uint32_t(r.steps) * r.outputs;
   return model.arena_holds(r.src, src_floats) && model.arena_holds(r.dst, dst_floats) &&
@@ -23,13 +23,7 @@ void dense_run(const Model& model, uint32_t at) {
   const float* x = model.floats(r.src);
   float* dst = model.floats(r.dst);
   for (uint16_t step = 0; step < r.steps; ++step) {
-    const Matvec8Out to = {dst, uint16_t(r.outputs / 8), 8, 2};
-    const float* w = matvec8(model.weights(r.weights), x, r.inputs, x, 0, to);
-    uint16_t j = r.outputs & ~7u;
-    for (; j < r.outputs; ++j) {
-      dst[j] = dot(w, x, r.inputs);
-      w += r.inputs + 1;
-    }
+    affine(model.weights(r.weights), x, r.inputs, x, 0, dst, r.outputs);
     activate(r.activation, dst, r.outputs);
     x += r.inputs;
     dst += r.outputs;

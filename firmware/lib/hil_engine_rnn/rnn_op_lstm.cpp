@@ -1,72 +1,48 @@
 /* LSTM as Keras computes it: [i f c o] = W x + U h + b; c = f*c + i*act(c~); h = o*act(c). */
 #include "rnn_hot.h"
 
-#include <string.h>
-
 #include "rnn_math.h"
 #include "rnn_matvec.h"
-#include "rnn_ops.h"
+#include "rnn_recurrent.h"
 
 namespace hil {
 namespace rnn {
 
 bool lstm_check(const Model& model, uint32_t at) {
-  if (!record_fits<LstmRecord>(model, at)) return false;
-  const LstmRecord r = read_record<LstmRecord>(model, at);
-  if ((r.op.flags & ~kReturnSequences) != 0) return false;
-  if (r.steps == 0 || r.steps > kMaxSteps || r.inputs == 0 || r.inputs > kMaxUnits || r.units == 0 || r.units > kMaxUnits) return false;
-  if (r.activation >= kSoftmax || r.recurrent_activation >= kSoftmax) return false;
-  const uint32_t units = r.units;
-  const uint32_t padded = (units + 1) & ~1ul;
-  const uint32_t src_floats = uint32_t(r.steps) * r.inputs;
-  const uint32_t dst_floats = (r.op.flags & kReturnSequences) ? r.steps * units : units;
-  const bool in_state = r.dst == r.h && (r.op.flags & kReturnSequences) == 0;
-  return model.arena_holds(r.src, src_floats) && model.arena_holds(r.dst, dst_floats) && model.state_holds(r.h, units) &&
-         model.state_holds(r.c, units) && model.arena_holds(r.z, 4 * padded) &&
-         model.blob_holds(r.weights, 4 * padded * (1 + r.inputs + units)) && disjoint(r.src, src_floats, r.dst, dst_floats) &&
-         disjoint(r.z, 4 * padded, r.src, src_floats) && disjoint(r.z, 4 * padded, r.dst, dst_floats) &&
-         disjoint(r.z, 4 * padded, r.h, units) && disjoint(r.z, 4 * padded, r.c, units) && disjoint(r.h, units, r.c, units) &&
-         disjoint(r.dst, dst_floats, r.c, units) && (in_state || disjoint(r.dst, dst_floats, r.h, units));
+  if (!record_fits<RecurrentRecord>(model, at)) return false;
+  const RecurrentRecord r = read_record<RecurrentRecord>(model, at);
+  if (!recurrent_sizes_fit(r)) return false;
+  const uint32_t padded = (r.units + 1u) & ~1ul;
+  const CellNeeds needs = {4 * padded, r.units, 4 * padded * (1u + r.inputs + r.units)};
+  return recurrent_check(model, r, kRecurrentFlags & ~kResetAfter, needs);
 }
 
-void lstm_run(const Model& model, uint32_t at) {
-  const LstmRecord r = read_record<LstmRecord>(model, at);
-  const uint16_t units = r.units;
+static void lstm_step(const Cell& cell, const float* x) {
+  const uint16_t units = cell.units;
   const uint16_t padded = uint16_t((units + 1) & ~1);
-  const float* x = model.floats(r.src);
-  float* dst = model.floats(r.dst);
-  float* h = model.floats(r.h);
-  float* c = model.floats(r.c);
-  float* const zi = model.floats(r.z);
+  float* const h = cell.h;
+  float* const c = cell.c;
+  float* const zi = cell.z;
   float* const zf = zi + padded;
   float* const zo = zf + padded;
   float* const zc = zo + padded;
   const Matvec8Out to = {zi, uint16_t(padded / 2), 2, padded};
+  matvec8(cell.weights, x, cell.inputs, h, units, to);
 
-  for (uint16_t step = 0; step < r.steps; ++step) {
-    matvec8(model.weights(r.weights), x, r.inputs, h, units, to);
-    x += r.inputs;
-
-    activate(r.recurrent_activation, zi, uint16_t(3 * padded));
-    activate(r.activation, zc, padded);
-    HIL_RNN_UNROLL(4)
-    for (uint16_t j = 0; j < units; ++j) {
-      const float v = fma32(zf[j], c[j], zi[j] * zc[j]);
-      c[j] = v;
-      zc[j] = v;
-    }
-    activate(r.activation, zc, padded);
-    float* const row = (r.op.flags & kReturnSequences) ? dst : h;
-    HIL_RNN_UNROLL(4)
-    for (uint16_t j = 0; j < units; ++j) {
-      const float v = zo[j] * zc[j];
-      h[j] = v;
-      row[j] = v;
-    }
-    dst = (r.op.flags & kReturnSequences) ? dst + units : dst;
+  activate(cell.recurrent_activation, zi, uint16_t(3 * padded));
+  activate(cell.activation, zc, padded);
+  HIL_RNN_UNROLL(4)
+  for (uint16_t j = 0; j < units; ++j) {
+    const float v = fma32(zf[j], c[j], zi[j] * zc[j]);
+    c[j] = v;
+    zc[j] = v;
   }
-  if (!(r.op.flags & kReturnSequences) && dst != h) memcpy(dst, h, units * sizeof(float));
+  activate(cell.activation, zc, padded);
+  HIL_RNN_UNROLL(4)
+  for (uint16_t j = 0; j < units; ++j) h[j] = zo[j] * zc[j];
 }
+
+void lstm_run(const Model& model, uint32_t at) { recurrent_run(model, at, lstm_step); }
 
 }  // namespace rnn
 }  // namespace hil

@@ -1,5 +1,5 @@
 /* What every kind of op gives the engine: a check, made once at init, and a run. A new kind of layer is one more file like
- * rnn_op_dense.cpp, its record in rnn_format.h, and a line in rnn_ops.cpp.
+ * rnn_op_dense.cpp, its record in rnn_format.h, and a line in rnn_dispatch.h.
  */
 #ifndef HIL_RNN_OPS_H
 #define HIL_RNN_OPS_H
@@ -8,6 +8,7 @@
 
 #include "rnn_flash.h"
 #include "rnn_format.h"
+#include "rnn_uses.h"
 
 namespace hil {
 namespace rnn {
@@ -25,9 +26,8 @@ struct Model {
   float* floats(uint32_t arena_offset) const { return reinterpret_cast<float*>(arena + arena_offset); }
   const float* weights(uint32_t blob_offset) const { return reinterpret_cast<const float*>(blob + blob_offset); }
 
-  /* `count` floats at an arena (or blob, or state) offset lie wholly inside, aligned. `count` is below 2^30. */
+  /* `count` floats at an arena (or blob) offset lie wholly inside, aligned. `count` is below 2^30. */
   bool arena_holds(uint32_t offset, uint32_t count) const { return holds(arena_bytes, offset, count); }
-  bool state_holds(uint32_t offset, uint32_t count) const { return holds(state_bytes, offset, count); }
   bool blob_holds(uint32_t offset, uint32_t count) const { return holds(blob_bytes, offset, count); }
 
  private:
@@ -35,6 +35,10 @@ struct Model {
     return (offset & 3u) == 0 && offset <= size && count * 4u <= size - offset;
   }
 };
+
+/* Of an activation's number: this build computes it; it computes each number by itself, as gates need it. */
+inline bool is_activation(uint8_t kind) { return kind < (HIL_RNN_USES_RARE_ACTIVATIONS ? kActivationCount : kFirstRare); }
+inline bool is_elementwise(uint8_t kind) { return kind != kSoftmax && is_activation(kind); }
 
 inline bool disjoint(uint32_t a, uint32_t a_floats, uint32_t b, uint32_t b_floats) {
   return a + a_floats * 4u <= b || b + b_floats * 4u <= a;
@@ -52,7 +56,7 @@ inline Record read_record(const Model& model, uint32_t at) {
 template <typename Record>
 inline bool record_fits(const Model& model, uint32_t at) {
   const OpHeader op = read_record<OpHeader>(model, at);
-  return op.bytes == sizeof(Record) && op.layout == 1;
+  return op.bytes == sizeof(Record) && op.layout == kFloat32;
 }
 
 /* `at` is the blob offset of the op's record, which lies inside the blob. check MUST accept only what run can do without touching a
@@ -63,9 +67,20 @@ bool dense_check(const Model& model, uint32_t at);
 void dense_run(const Model& model, uint32_t at);
 bool activation_check(const Model& model, uint32_t at);
 void activation_run(const Model& model, uint32_t at);
-
-bool op_check(uint8_t kind, const Model& model, uint32_t at);
-void op_run(uint8_t kind, const Model& model, uint32_t at);
+bool gru_check(const Model& model, uint32_t at);
+void gru_run(const Model& model, uint32_t at);
+bool simple_rnn_check(const Model& model, uint32_t at);
+void simple_rnn_run(const Model& model, uint32_t at);
+bool peephole_check(const Model& model, uint32_t at);
+void peephole_run(const Model& model, uint32_t at);
+bool coupled_check(const Model& model, uint32_t at);
+void coupled_run(const Model& model, uint32_t at);
+bool mask_check(const Model& model, uint32_t at);
+void mask_run(const Model& model, uint32_t at);
+bool scale_check(const Model& model, uint32_t at);
+void scale_run(const Model& model, uint32_t at);
+bool merge_check(const Model& model, uint32_t at);
+void merge_run(const Model& model, uint32_t at);
 
 }  // namespace rnn
 }  // namespace hil

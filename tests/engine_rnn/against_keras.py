@@ -1,0 +1,118 @@
+"""Random Keras models through packer and engine: how far apart engine and Keras are.
+
+    python -m tests.engine_rnn.against_keras [--models 5000] [--seed 0]
+
+The distance of a model is its largest |engine - Keras| over all vectors, each output's as a share of that output's range
+(max - min of what Keras gives for the vectors; at least 0.01, as float32 rounds numbers near 1 whatever their range).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import struct
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.model import golden_file
+from harness.model.golden_file import Golden
+from harness.model.rnn_pack import pack
+from tests.engine_rnn.engine import ROOT, Engine, Init, compile_host, engine_sources
+
+LIMIT = 1e-5
+SMALLEST_RANGE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One model as Keras has it: graph and outputs, and the vectors they belong to, one array an input."""
+
+    seed: int
+    golden: Golden
+    vectors: list[np.ndarray]  # type: ignore[type-arg]
+
+
+def keras_cases(seed: int, count: int) -> Iterator[Case]:
+    """Models `seed`, `seed` + 1, ..., each made by Keras in one process of its own.
+
+    Raises:
+        RuntimeError: that process ended early, with its last words.
+    """
+    command = [sys.executable, "-m", "tests.engine_rnn.keras_models", str(seed), str(count)]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdout is not None
+        try:
+            for number in range(seed, seed + count):
+                blocks = []
+                for _ in range(2):
+                    head = process.stdout.read(8)
+                    if len(head) < 8:
+                        errors.seek(0)
+                        raise RuntimeError(f"model {number}: {errors.read().decode(errors='replace')[-2000:]}")
+                    blocks.append(process.stdout.read(struct.unpack("<Q", head)[0]))
+                with np.load(io.BytesIO(blocks[1]), allow_pickle=False) as npz:
+                    vectors = [npz[str(k)] for k in range(len(npz.files))]
+                yield Case(number, golden_file.decode(blocks[0]), vectors)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+
+
+def distance(engine: Engine, case: Case) -> float:
+    """How far the engine is from Keras, as a share of the output's range."""
+    packed = pack(case.golden.graph)
+    engine.load(packed.blob)
+    assert engine.init(packed.arena_bytes) == Init(0, 0, packed.arena_bytes)
+    rows = []
+    for vector in zip(*case.vectors, strict=True):
+        engine.reset()
+        rows.append(engine.invoke(*vector))
+    table = np.stack(rows)
+    worst, at = 0.0, 0
+    for wanted in case.golden.outputs:
+        flat = wanted.reshape(len(wanted), -1)
+        got = table[:, at : at + flat.shape[1]]
+        at += flat.shape[1]
+        worst = max(worst, float(np.abs(got - flat).max()) / max(float(np.ptp(flat)), SMALLEST_RANGE))
+    assert at == table.shape[1]
+    return worst
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    kinds: Counter[str] = Counter()
+    distances = []
+    with tempfile.TemporaryDirectory() as folder:
+        server = Path(__file__).with_name("engine_server.cpp")
+        program = compile_host(Path(folder) / "engine", [server, *engine_sources()], "-DHIL_RNN_MODEL_POINTER")
+        engine = Engine(program)
+        for case in keras_cases(options.seed, options.models):
+            distances.append(distance(engine, case))
+            kinds.update(layer.kind for layer in case.golden.graph.layers)
+            if distances[-1] > LIMIT:
+                print(f"model {case.seed}: {distances[-1]:.2e} of its range")
+        engine.close()
+    values = np.array(distances)
+    print(
+        f"{len(values)} models: worst {values.max():.2e} of the output's range, median {np.median(values):.1e}, ",
+        end="",
+    )
+    print(f"{int((values > LIMIT).sum())} beyond {LIMIT:g}")
+    print("layers: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
+    return int((values > LIMIT).any())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

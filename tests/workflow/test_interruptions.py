@@ -1,0 +1,176 @@
+"""A run whose board restarts, or whose cable comes out, at any moment: complete, right, and said loudly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import DeviceRebootedError, PortLostError, WrongDeviceError
+from harness.link import serial_port
+from harness.link.deadline import Deadline
+from harness.report.json_file import run_json
+from harness.report.markdown import run_markdown
+from harness.report.record import RunRecord
+from harness.resources import state_dir
+from harness.workflow import survive
+from harness.workflow.progress import Silent
+from harness.workflow.run import RunOptions, run_on
+from tests.link.device import compile_firmware
+from tests.workflow.rig import BOARD, COUNT, Rig, prepared
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_firmware(tmp_path_factory.mktemp("echo"), board=BOARD, max_frame_bytes=256, rx_ring_bytes=512)
+
+
+@pytest.fixture
+def rig(firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    monkeypatch.setenv("HIL_STATE_DIR", str(tmp_path / "state"))
+    board = Rig(firmware, tmp_path)
+    monkeypatch.setenv("HIL_INVENTORY", str(board.inventory))
+    board.plug_in()
+    yield board
+    board.pull()
+
+
+class AtWrite:
+    """Opens ports whose `ordinal`-th write, counted over all of them, is preceded by `happening`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ordinal: int, happening: Callable[[], None]) -> None:
+        self.writes = 0
+        real_write = serial_port.SerialPort.write
+
+        def write(port: serial_port.SerialPort, data: bytes, deadline: Deadline) -> None:
+            self.writes += 1
+            if self.writes == ordinal:
+                happening()
+            real_write(port, data, deadline)
+
+        monkeypatch.setattr(serial_port.SerialPort, "write", write)
+
+
+class AtResult(Silent):
+    """Does something at each of these results, counted anew in each attempt; `count` is of the last attempt."""
+
+    def __init__(self, happening: Callable[[], None], *ordinals: int) -> None:
+        self._happening, self._left, self.count = happening, list(ordinals), 0
+
+    def phase(self, name: str, total: int | None) -> None:
+        self.count = 0
+
+    def advance(self, n: int = 1) -> None:
+        self.count += n
+        if self._left and self.count >= self._left[0]:
+            self._left.pop(0)
+            self._happening()
+
+
+def run(rig: Rig, firmware: Path, progress: Silent | None = None, **options: int) -> RunRecord:
+    with rig.open() as target:
+        return run_on(target, prepared(firmware), RunOptions(board=BOARD, **options), progress or Silent()).record
+
+
+@pytest.fixture
+def undisturbed(rig: Rig, firmware: Path) -> RunRecord:
+    record = run(rig, firmware)
+    assert (record.verdict, record.interruptions, record.vectors) == ("pass", [], COUNT)
+    return record
+
+
+@pytest.mark.promise("P4")
+def test_a_reboot_at_every_message_of_a_run(
+    rig: Rig, firmware: Path, undisturbed: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        messages = AtWrite(patch, 0, rig.crash)
+        run(rig, firmware)
+    noticed = 0
+    for ordinal in range(1, messages.writes + 1):
+        with pytest.MonkeyPatch.context() as patch:
+            AtWrite(patch, ordinal, rig.crash)
+            progress = AtResult(lambda: None)
+            record = run(rig, firmware, progress)
+        assert record.outputs_sha256 == undisturbed.outputs_sha256, f"reboot at message {ordinal}"
+        assert progress.count == COUNT, f"reboot at message {ordinal}"
+        assert record.accuracy.board_vs_keras.max_abs == 0.0
+        noticed += len(record.interruptions)
+        assert len(record.interruptions) <= 1, f"reboot at message {ordinal}"
+        for interruption in record.interruptions:
+            assert (interruption.kind, interruption.reason) == ("restart", "fault")
+            assert record.verdict == "fail"
+    # Only before HELLO, where it is a boot like any other, does nobody notice.
+    assert noticed >= messages.writes - 3
+
+
+def test_a_restart_fails_the_run_with_its_reason_and_is_in_every_report(rig: Rig, firmware: Path) -> None:
+    record = run(rig, firmware, AtResult(rig.crash, 120))
+    assert record.verdict == "fail"
+    assert [(i.kind, i.reason) for i in record.interruptions] == [("restart", "fault")]
+    assert 120 <= record.interruptions[0].after_vectors < COUNT
+    assert any("interrupted once: restart (fault) after" in reason for reason in record.reasons)
+    assert "interrupted once" in run_markdown(record)
+    assert json.loads(run_json(record))["interruptions"][0]["reason"] == "fault"
+
+
+def test_allowed_interruptions_pass_with_a_warning(rig: Rig, firmware: Path) -> None:
+    record = run(rig, firmware, AtResult(rig.crash, 50, 200), allow_interruptions=2)
+    assert (record.verdict, len(record.interruptions)) == ("pass", 2)
+    assert "**Warning**: interrupted 2 times" in run_markdown(record)
+
+
+def test_a_board_that_restarts_again_and_again_ends_the_run_and_keeps_its_results(rig: Rig, firmware: Path) -> None:
+    restarts = [0]
+
+    class Doomed(Silent):
+        def phase(self, name: str, total: int | None) -> None:
+            restarts[0] += name == "stream"
+
+        def advance(self, n: int = 1) -> None:
+            if n:
+                rig.crash()
+
+    # It gets one frame's results the first time, then crashes before the warm-up is over.
+    with pytest.raises(DeviceRebootedError, match="3 times in a row without a new result") as caught:
+        run(rig, firmware, Doomed())
+    assert "--resume" in str(caught.value)
+    assert restarts[0] <= 6
+    assert list((state_dir() / "runs").glob("*.journal"))
+    record = run(rig, firmware, resume=True)
+    assert record.verdict == "pass"
+
+
+def test_a_cable_out_and_in_again_under_another_name(rig: Rig, firmware: Path, undisturbed: RunRecord) -> None:
+    def replug() -> None:
+        rig.pull()
+        rig.plug_in()
+
+    record = run(rig, firmware, AtResult(replug, 77))
+    assert record.outputs_sha256 == undisturbed.outputs_sha256
+    assert [i.kind for i in record.interruptions] == ["lost port"]
+    assert record.interruptions[0].port.endswith("ttyUSB1")
+    assert record.target.port.endswith("ttyUSB1")
+    assert record.verdict == "fail"
+
+
+def test_a_cable_that_stays_out_is_a_lost_port(rig: Rig, firmware: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survive, "RECONNECT_S", 0.5)
+    with pytest.raises(PortLostError, match="did not come back"):
+        run(rig, firmware, AtResult(rig.pull, 77))
+    rig.plug_in()
+    assert run(rig, firmware, resume=True).verdict == "pass"
+
+
+def test_another_board_in_its_place_is_refused(rig: Rig, firmware: Path, tmp_path: Path) -> None:
+    other = compile_firmware(tmp_path / "other", board="bluepill", max_frame_bytes=256, rx_ring_bytes=512)
+
+    def exchange() -> None:
+        rig.pull()
+        rig._firmware = other
+        rig.plug_in()
+
+    with pytest.raises(WrongDeviceError, match="another firmware answered"):
+        run(rig, firmware, AtResult(exchange, 77))
