@@ -257,7 +257,8 @@ class Target:
         return NoAnswerError(what, board=self.board.id, port=self.port_name, hint=hint, console=console)
 
     def _open_line(self, deadline: Deadline) -> TargetPort:
-        if self._port is not None and self._port.usable:
+        here = self._emulator is None or (self._port is not None and self._port.name == self._emulator.port_name)
+        if self._port is not None and self._port.usable and here:
             return self._port
         self._close_line()
         from harness.link.serial_port import open_port

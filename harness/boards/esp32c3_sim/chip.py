@@ -125,18 +125,18 @@ class Chip:
                 else:
                     limit = self.instructions + 1  # one block: the next one may let interrupts in
             before = self.instructions
-            stopped = self._go(limit)
-            if stopped is not None:
-                return stopped
-            if self._slept(limit) and self.matrix.line(self._asking()) is None:
-                return Stop.SLEEP
-            if self.instructions == before:
-                # WFI with its interrupt there already, alone in its block: time goes on all the same.
-                self._counter.instructions += 1
+            match self._go(limit):
+                case Stop.SLEEP if self.matrix.line(self._asking()) is not None:
+                    # WFI with its interrupt there already, maybe alone in its block: time goes on all the same.
+                    self._counter.instructions += self.instructions == before
+                case Stop.SLICE:
+                    pass
+                case stopped:
+                    return stopped
         return Stop.SLICE
 
-    def _go(self, limit: int) -> Stop | None:
-        """Runs until `limit`, WFI or an event; None: nothing to tell."""
+    def _go(self, limit: int) -> Stop:
+        """Runs until `limit`, WFI, a fault or a reset. A fault is taken, and the program goes on with its handler."""
         self._counter.limit = limit
         try:
             self._uc.emu_start(self._pc, _SRAM_CODE + _SRAM_BYTES)
@@ -150,10 +150,10 @@ class Chip:
             if not self._uc.reg_read(riscv.UC_RISCV_REG_MTVEC) & ~3:
                 return Stop.LOCKUP
             self._trap(cause, 0)
-        return None
-
-    def _slept(self, limit: int) -> bool:
-        return self.instructions < limit
+            self._counter.instructions += 1  # a handler that faults itself must not last for ever in one slice
+            return Stop.SLICE
+        # Nothing but WFI ends it before its limit.
+        return Stop.SLEEP if self.instructions < limit else Stop.SLICE
 
     def _asking(self) -> tuple[int, ...]:
         return tuple(block.source for block in (self.uart, self.timer) if block.interrupt)

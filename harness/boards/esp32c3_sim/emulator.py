@@ -20,6 +20,7 @@ from harness.errors import BoardError
 QEMU_VARIABLE = "HIL_ESP_QEMU"
 # For tests: what the boot loader does wrong (faults.py).
 FAULT_VARIABLE = "HIL_TEST_ESP_FAULT"
+_NO_POWER = "the simulated ESP32-C3 has no power"
 
 
 class Esp32C3Emulator:
@@ -30,12 +31,12 @@ class Esp32C3Emulator:
         self._child = self._new_child()
         self._control: ControlClient | None = None
         self._powered = False
+        self._ended: str | None = None
 
     @property
     def port_name(self) -> str:
-        """The pty of today."""
-        if self._control is not None and self._child.exit_description() is not None and not self._powered:
-            self._replug()
+        """The pty of today: another one once the process has ended by itself."""
+        self._look()
         return self._child.port_name
 
     def start(self, elf: Path) -> None:
@@ -48,14 +49,16 @@ class Esp32C3Emulator:
 
     def reset(self) -> None:
         """A pulse on pin EN: RTC memory keeps its content, the boot pin is as at power-on."""
-        if not self._powered or self._control is None:
-            raise BoardError("the emulator was never started", board=self._board_id)
-        self._child.require_running()
+        ended = self.exit_description()
+        if ended is not None or self._control is None:
+            raise BoardError(ended or _NO_POWER, board=self._board_id, port=self.port_name)
         self._control.do("reset")
 
     def stop(self) -> None:
+        self._look()
         self._powered = False
-        if self._control is not None and self._child.exit_description() is None:
+        self._ended = None
+        if self._control is not None:
             self._control.do("off")
 
     def close(self) -> None:
@@ -66,20 +69,30 @@ class Esp32C3Emulator:
         self._child.close()
 
     def exit_description(self) -> str | None:
+        self._look()
+        return self._ended or (None if self._powered else _NO_POWER)
+
+    def _look(self) -> None:
+        """Notices a process that has ended by itself: the board is on another pty from then on."""
+        if self._control is None:
+            return
         ended = self._child.exit_description()
-        if ended is None and not self._powered:
-            return "the simulated ESP32-C3 has no power"
-        return ended
+        if ended is not None:
+            self._ended = ended
+            self._control.close()
+            self._control = None
+            self._child.close()
+            self._child = self._new_child()
 
     def _power(self, action: str, flash: Path, qemu: str = "") -> None:
         if action == "run" and not flash.is_file():
             raise BoardError(f"there is no flash memory at {flash}", board=self._board_id, hint="flash it again")
-        if self._control is not None and self._child.exit_description() is not None:
-            self._replug()
+        self._look()
         if self._control is None:
             self._start_process()
         assert self._control is not None
         self._powered = False
+        self._ended = None
         self._control.do("run" if action == "run" else "download", flash=flash.absolute(), qemu=qemu)
         self._powered = True
 
@@ -103,13 +116,6 @@ class Esp32C3Emulator:
         finally:
             theirs.close()
         self._control = ControlClient(ours, board_id=self._board_id)
-
-    def _replug(self) -> None:
-        assert self._control is not None
-        self._control.close()
-        self._control = None
-        self._child.close()
-        self._child = self._new_child()
 
     def _new_child(self) -> PtyProcess:
         return PtyProcess(self._board_id, "simulated ESP32-C3")
