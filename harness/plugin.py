@@ -1,7 +1,8 @@
 """pytest plugin: `pytest --board netduino2plus` runs tests that use the fixtures below on that board.
 
 Fixtures, once per board and model: `board` (Board), `hil_model` (str; override it to choose another), `bundle`
-(Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job); once per test:
+(Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job), `hil_sweep`
+(SweepRecord: the smallest arena), `assert_arena_at_most` and `assert_arena_suffices` (functions); once per test:
 `hil_session` (Session). Without a board, from --port alone: `hil_watch` (function that compares what a sketch prints).
 
 Thin, and light at import: every pytest start in this environment pays for it.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from harness.link.session import Session
     from harness.model.bundle import Bundle
     from harness.report.record import RunRecord
+    from harness.report.sweep_record import SweepRecord
     from harness.report.watch_record import WatchRecord
     from harness.workflow.prepare import Prepared
     from harness.workflow.run import RunOptions, RunOutcome
@@ -268,6 +271,45 @@ def hil_watch(request: pytest.FixtureRequest, hil_model: str) -> Callable[..., W
         _absent(request.config, why)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def hil_sweep(
+    request: pytest.FixtureRequest, target: Target, _hil_options: RunOptions, _hil_prepared: Prepared
+) -> SweepRecord:
+    """The model's smallest arena on this board, found and proved; the board then runs the model's firmware again."""
+    if request.config.getoption("--hil-no-flash"):
+        pytest.fail("--hil-no-flash: a sweep flashes a firmware with the largest arena", pytrace=False)
+    from harness.workflow.connect import connect
+    from harness.workflow.progress import Silent
+    from harness.workflow.sweep.begin import Subject, builder
+    from harness.workflow.sweep.options import SweepOptions
+    from harness.workflow.sweep.sweep import sweep_on
+
+    packed = _hil_prepared.packed
+    subject = Subject(_hil_prepared.bundle, packed, builder(target.board, packed, Silent()))
+    options = SweepOptions(model=_hil_options.model, board=target.board.id, confirm=False)
+    try:
+        # What `confirmed` would say, `hil_run` says.
+        return sweep_on(target, subject, options, Silent())
+    finally:
+        connect(target, _hil_prepared.image, "auto", Silent()).session.close()
+
+
+@pytest.fixture(scope="session")
+def assert_arena_at_most(hil_sweep: SweepRecord) -> Callable[[int], None]:
+    """`assert_arena_at_most(bytes)`: the model has not outgrown that arena on this board."""
+    from harness import assertions
+
+    return partial(assertions.assert_arena_at_most, hil_sweep)
+
+
+@pytest.fixture(scope="session")
+def assert_arena_suffices(hil_sweep: SweepRecord) -> Callable[..., None]:
+    """`assert_arena_suffices()`: the configured ARENA_SIZE, or the bytes given, is at least the proven minimum."""
+    from harness import assertions
+
+    return partial(assertions.assert_arena_suffices, hil_sweep)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -38,6 +38,10 @@ Exit codes: 0 found and confirmed, 1 not, 2 usage, 3 board or link,
     options.vectors,
     options.labels,
     options.data,
+    options.int8,
+    options.calibrate,
+    options.no_lint,
+    options.library,
 )
 @click.option("--step", type=options.ByteSize(), default=16, show_default=True, help="Resolution of the search, bytes.")
 @click.option(
@@ -74,6 +78,10 @@ def command(
     vectors: Path | None,
     labels: Path | None,
     data: Path | None,
+    int8: bool,
+    calibrate: Path | None,
+    no_lint: bool,
+    library: str,
     step: int,
     margin: int,
     arena_size: int | None,
@@ -100,6 +108,7 @@ def command(
     from harness.report.json_file import dumps, error_json
     from harness.report.sweep_chart import sweep_html, sweep_svg
     from harness.report.sweep_terminal import print_sweep
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.sweep.options import SweepOptions
     from harness.workflow.sweep.sweep import sweep
 
@@ -125,6 +134,7 @@ def command(
             write=write_,
             resume=resume,
             timeout_per_vector_s=timeout_s,
+            conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),
         )
         with watch(quiet=quiet, verbose=verbose) as progress:
             record = sweep(wanted, progress)

@@ -16,6 +16,7 @@ from harness.compare.verdict import judge, judge_device
 from harness.errors import UsageError
 from harness.link.session import Session
 from harness.model.bundle import Bundle
+from harness.model.packed import PackedModel
 from harness.model.tflite_graph import parameters
 from harness.protocol.ids import ResetReason
 from harness.protocol.messages import DeviceInfo, DeviceStats
@@ -114,13 +115,7 @@ def summarise(
         engine_version=info.engine_version,
         build_id=image.build_id.hex(),
         toolchain=image.toolchain,
-        model=ModelRecord(
-            name=bundle.name,
-            sha256=bundle.model_sha256.hex(),
-            parameters=bundle.graph.parameters if bundle.tflite is None else parameters(bundle.tflite.model),
-            macs=prepared.packed.macs,
-            framework=bundle.graph.framework,
-        ),
+        model=model_record(bundle, prepared.packed),
         target=TargetRecord(
             kind=target.board.kind,
             title=target.board.title,
@@ -152,6 +147,17 @@ def summarise(
         interruptions=interruptions,
         allowed_interruptions=allowed_interruptions,
         conversion=compared.record if compared else None,
+    )
+
+
+def model_record(bundle: Bundle, packed: PackedModel) -> ModelRecord:
+    """Who the model is."""
+    return ModelRecord(
+        name=bundle.name,
+        sha256=bundle.model_sha256.hex(),
+        parameters=bundle.graph.parameters if bundle.tflite is None else parameters(bundle.tflite.model),
+        macs=packed.macs,
+        framework=bundle.graph.framework,
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.workflow.run import DEFAULT_MODEL
+from harness.workflow.conversion import ConversionOptions
+from harness.workflow.prepare import AS_IS
+from harness.workflow.run import DEFAULT_MODEL, RunOptions
 
 DEFAULT_STEP_BYTES = 16
 DEFAULT_MARGIN_BYTES = 16  # an unaligned buffer costs an engine that aligns its own start up to 15
@@ -28,6 +30,7 @@ class SweepOptions:
         write: put the recommended size into the bundle's settings.
         resume: take over the verdicts that an interrupted sweep of the same firmware left.
         timeout_per_vector_s: longest time one inference may take in the largest arena.
+        conversion: how engine tflm gets its model.
     """
 
     model: str = DEFAULT_MODEL
@@ -49,6 +52,7 @@ class SweepOptions:
     write: bool = False
     resume: bool = False
     timeout_per_vector_s: float = 10.0
+    conversion: ConversionOptions = AS_IS
 
     def __post_init__(self) -> None:
         if self.step_bytes < 1:
@@ -63,6 +67,21 @@ class SweepOptions:
             raise UsageError(f"the timeout per vector is {self.timeout_per_vector_s} s, must be above 0")
         if self.write and not self.confirm:
             raise UsageError("--write takes a size that was confirmed", hint="leave out --no-confirm")
+
+    def as_run(self) -> RunOptions:
+        """The run with the same model on the same board."""
+        return RunOptions(
+            model=self.model,
+            board=self.board,
+            engine=self.engine,
+            port=self.port,
+            serial_number=self.serial_number,
+            vectors=self.vectors,
+            labels=self.labels,
+            data=self.data,
+            timeout_per_vector_s=self.timeout_per_vector_s,
+            conversion=self.conversion,
+        )
 
     def within(self, capacity: int) -> tuple[int, int]:
         """First and last size of the range in an arena of at most `capacity` bytes.

@@ -18,7 +18,7 @@ from harness.workflow.connect import mismatches
 from harness.workflow.progress import Progress
 
 SOON_S = 1.5  # most devices answer within a tenth of it
-HELLO_S = 5.0  # a chip with USB of its own takes seconds to come back
+HELLO_S = 5.0
 LISTEN_S = 1.0
 LOOP_BOOTS = 2  # BOOT frames while listening: more than a device that starts once sends
 
@@ -38,7 +38,7 @@ class Revived:
 
 
 class Reviver:
-    """The reset ladder: wait for HELLO, reset, reset again, flash.
+    """The reset ladder: wait for HELLO, reset, reset again, cut the power (where the lab file says how), flash.
 
     Attributes:
         resets, flashes: made so far, for the report.
@@ -61,7 +61,11 @@ class Reviver:
             BoardError: it does not come back even after flashing; it is another device now; or the port is gone.
         """
         ladder: list[tuple[str, Callable[[], None]]] = [] if reset else [("", _nothing)]
-        ladder += [("reset", self.reset), ("reset", self.reset), ("flash", self._flash)]
+        if self._target.board.reset != "none":
+            ladder += [("reset", self.reset), ("reset", self.reset)]
+        if self._target.power_cycle_command:
+            ladder.append(("power cycle", self._target.power_cycle))
+        ladder.append(("flash", self._flash))
         steps: list[str] = []
         loop = ""
         last: BoardError | FlashError | None = None
@@ -125,7 +129,7 @@ class Reviver:
                 raise _LoopError(loop, console=error.console) from error
             if self._target.ended is not None:
                 raise  # nobody is there to answer later
-        return self._target.session(HELLO_S)
+        return self._target.session(HELLO_S + self._target.board.usb_restart_s)
 
 
 class _LoopError(BoardError):

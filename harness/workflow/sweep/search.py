@@ -38,6 +38,7 @@ def find_edge(ask: Ask, low: int, high: int, step: int, *, guess: int | None = N
     stride = step  # how far to go up while nothing but the upper bound has passed
     bounded = False  # something below the first `high` has passed
     trust = MOST_HINTS
+    closing = False  # the hint is one step less than what has just passed
     while high - low > step:
         middle = low + max(step, (high - low) // 2 // step * step)
         if hint is not None and low < hint < high:
@@ -50,10 +51,12 @@ def find_edge(ask: Ask, low: int, high: int, step: int, *, guess: int | None = N
         answer = ask(size)
         if answer.passed:
             # What the engine asked for is enough: the next thing to know is whether one step less is not.
-            hint = size - step if size == hint else None
+            closing = size == hint and not closing
+            hint = size - step if closing else None
             high, bounded = size, True
         else:
             trust -= size == hint
+            closing = False
             low = size
             hint = round_up(size + answer.missing_bytes, step) if answer.missing_bytes and trust > 0 else None
     return low, high

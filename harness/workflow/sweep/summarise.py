@@ -9,7 +9,6 @@ from harness import __version__
 from harness.boards.target import Target
 from harness.model.bundle import Bundle
 from harness.model.packed import PackedModel
-from harness.report.record import ModelRecord
 from harness.report.sweep_record import (
     OUTCOMES,
     SWEEP_SCHEMA_VERSION,
@@ -17,6 +16,7 @@ from harness.report.sweep_record import (
     RebuildRecord,
     SweepRecord,
 )
+from harness.workflow.summarise import model_record
 from harness.workflow.sweep.begin import Begun, Tally
 from harness.workflow.sweep.edge import Edge
 from harness.workflow.sweep.options import SweepOptions
@@ -82,13 +82,7 @@ def summarise(
         engine=info.engine,
         engine_version=info.engine_version,
         build_id=image.build_id.hex(),
-        model=ModelRecord(
-            name=bundle.name,
-            sha256=bundle.model_sha256.hex(),
-            parameters=bundle.graph.parameters,
-            macs=packed.macs,
-            framework=bundle.graph.framework,
-        ),
+        model=model_record(bundle, packed),
         vectors=len(begun.script.vectors),
         exhaustive=options.exhaustive,
         capacity_bytes=capacity,

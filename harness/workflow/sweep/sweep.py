@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.boards.catalogue import find_board
+from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
-from harness.model.bundle import load_bundle
 from harness.report.sweep_record import ConfirmationRecord, RebuildRecord, SweepRecord
 from harness.resources import state_dir
-from harness.workflow.prepare import Prepared, choose_engine, existing_file, pack
+from harness.workflow.prepare import Prepared, check_flash, choose_engine, pack
 from harness.workflow.progress import Progress, Silent
-from harness.workflow.run import RunOptions, run_on
+from harness.workflow.run import load, run_on
 from harness.workflow.sweep.begin import Begun, Subject, Tally, begin, builder
 from harness.workflow.sweep.edge import Edge, locate
 from harness.workflow.sweep.journal import SweepJournal
@@ -39,13 +39,12 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> SweepRecor
     watch = progress or Silent()
     board = find_board(options.board)
     settings = settings_file(options.model) if options.write else None
-    bundle = load_bundle(
-        options.model,
-        vectors=existing_file(options.vectors, "the vectors file"),
-        labels=existing_file(options.labels, "the labels file"),
-        data=existing_file(options.data, "the data file"),
-    )
-    packed = pack(bundle, choose_engine(board, options.engine, bundle))
+    if board.kind == "real":
+        # Before minutes of building for nothing.
+        find_port(board, port=options.port, serial_number=options.serial_number)
+    bundle = load(options.as_run(), watch)
+    packed = pack(bundle, choose_engine(board, options.engine, bundle), options.conversion)
+    check_flash(board, packed)
     subject = Subject(bundle, packed, builder(board, packed, watch))
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         record = sweep_on(target, subject, options, watch)
@@ -145,8 +144,8 @@ def _confirm(
     progress.phase("confirm", None)
     # The capacity too: the firmware then has not a byte more than the one it stands for.
     image = tally.counted(subject.build)(size, size)
-    run = RunOptions(board=target.board.id, timeout_per_vector_s=options.timeout_per_vector_s)
-    record = run_on(target, Prepared(subject.bundle, subject.packed, image), run, progress).record
+    prepared = Prepared(subject.bundle, subject.packed, image)
+    record = run_on(target, prepared, options.as_run(), progress).record
     tally.flashes += record.target.flashed
     return ConfirmationRecord(
         arena_bytes=size,
