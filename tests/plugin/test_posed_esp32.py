@@ -1,7 +1,7 @@
 """`pytest --board esp32` with a pty that poses as one: the whole path but the chip.
 
-Found by USB id, locked, built and uploaded by PlatformIO's environment `esp32` (a stand-in for its platform: posed_esp32/),
-identified by HELLO, run and compared.
+Found by USB id, locked, built and uploaded by PlatformIO's environment `esp32` (with a stand-in for its platform:
+posed_esp32/), identified by HELLO, run and compared.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ env.Append(
 )
 image = env.BuildProgram()
 # A word at a time, as the real platform gives them to esptool.
-put = 'cp $SOURCE "$$HIL_TEST_DESK/new.elf" && echo "--port $UPLOAD_PORT --baud $UPLOAD_SPEED" >>"$$HIL_TEST_DESK/uploads"'
-start = 'mv "$$HIL_TEST_DESK/new.elf" "$$HIL_TEST_DESK/firmware.elf"'
-upload = env.VerboseAction(f"{put} && {start}", "Uploading $SOURCE")
+note = 'echo "--port $UPLOAD_PORT --baud $UPLOAD_SPEED" >>"$$HIL_TEST_DESK/uploads"'
+put = 'cp $SOURCE "$$HIL_TEST_DESK/new.elf" && mv "$$HIL_TEST_DESK/new.elf" "$$HIL_TEST_DESK/firmware.elf"'
+upload = env.VerboseAction(f"{note} && {put}", "Uploading $SOURCE")
 env.AddPlatformTarget("upload", image, upload, "Upload")
 AlwaysBuild(env.Alias("nobuild", image))
 Default(image)
