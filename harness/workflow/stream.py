@@ -125,11 +125,16 @@ def stream(
 ) -> Streamed:
     """Sends warm-up copies of the first vector, every vector without a journalled result, then the leakage probes.
 
+    A stateful bundle is one stream: state is cleared once and kept from each vector to the next, so all of it is sent,
+    whatever an interrupted run left. In place of the probes comes the whole stream again, which must give the same bits.
+
     Raises:
         BoardError: the link failed; the journal keeps what had come.
     """
     vectors = encode_vectors(bundle, session.info.inputs)
     count = len(vectors)
+    if bundle.stateful and len(journal.results) < count:
+        journal.results.clear()  # the state they led to is gone
     pending = [i for i in range(count) if i not in journal.results]
     if traffic.resumed is None:
         traffic.resumed = count - len(pending)
@@ -146,15 +151,26 @@ def stream(
         results[placed.index] = placed
         progress.advance()
 
+    if bundle.stateful:
+        session.reset_state()
     with traffic.of_vectors(session):
         session.infer(
-            (vectors[i] for i in pending), timeout_per_vector_s=timeout_per_vector_s, on_result=keep, collect=False
+            (vectors[i] for i in pending),
+            keep_state=bundle.stateful,
+            timeout_per_vector_s=timeout_per_vector_s,
+            on_result=keep,
+            collect=False,
         )
 
-    # Each probe now follows another vector than it did the first time.
-    probes = [count // 2, 0, count - 1, 0]
-    again = session.infer([vectors[i] for i in probes], timeout_per_vector_s=timeout_per_vector_s)
-    repeated = [(0, r) for r in warm] + list(zip(probes, again, strict=True))
+    if bundle.stateful:
+        session.reset_state()
+        again = session.infer(vectors, keep_state=True, timeout_per_vector_s=timeout_per_vector_s)
+        repeated = list(enumerate(again))
+    else:
+        # Each probe now follows another vector than it did the first time.
+        probes = [count // 2, 0, count - 1, 0]
+        again = session.infer([vectors[i] for i in probes], timeout_per_vector_s=timeout_per_vector_s)
+        repeated = [(0, r) for r in warm] + list(zip(probes, again, strict=True))
     differing = [(i, r) for i, r in repeated if r.output != results[i].output]
     leakage = LeakageRecord(
         identical=not differing,

@@ -2,7 +2,8 @@
 
     python -m tests.engine_rnn.against_keras [--models 5000] [--seed 0]
 
-The distance of a model is its largest |engine - Keras| over all vectors, each output's as a share of that output's range
+The distance of a model is its largest |engine - Keras| over all vectors, each output's as a share of that
+output's range
 (max - min of what Keras gives for the vectors; at least 0.01, as float32 rounds numbers near 1 whatever their range).
 """
 
