@@ -58,8 +58,8 @@ class SpeedRow:
 
     Attributes:
         limit: vectors/s if the line carried inputs and nothing else.
-        mlperf_bound: what MLPerf's dialect could reach at best, from the bytes that went over the line, both ways added, as it
-            takes turns: whatever this computer's load does to the figure measured.
+        mlperf_bound: what MLPerf's dialect could reach at best, from the bytes that went over the line, both ways
+            added, as it takes turns. This computer's load does not touch it.
         text_bound: the same of the text lines.
     """
 

@@ -178,7 +178,9 @@ def main() -> int:
         damage = DAMAGED_PER_BYTE if clean_up_to and host_rate > clean_up_to else 0.0
         for way in ways:
             way.move(now_s, byte_s[way], junk, damage)
-            if way.has_room and not way.take(now_s):
+        # Asked anew: a tty may be set so that reading nothing looks like a hang-up.
+        for way in ways:
+            if way.has_room and select.select([way.source], [], [], 0)[0] and not way.take(now_s):
                 ended[0] = True
     usage = time.process_time()
     counters = {

@@ -14,6 +14,7 @@ Examples:
 
 
 @click.command(name="ports", epilog=EPILOG)
+@options.lab
 @options.json_file
 @options.debug
 def command(json_to: str | None) -> None:
@@ -22,10 +23,19 @@ def command(json_to: str | None) -> None:
 
     from harness.boards.catalogue import load_catalogue
     from harness.boards.inventory import list_ports, match
+    from harness.boards.lab import current_lab
     from harness.report.json_file import dumps
 
     boards = load_catalogue().values()
-    rows = [(port, [board.id for board in boards if match(board, [port])]) for port in list_ports()]
+    lab = current_lab().values()
+    rows = [
+        (
+            port,
+            [board.id for board in boards if match(board, [port])],
+            [entry.name for entry in lab if entry.is_at(port)],
+        )
+        for port in list_ports()
+    ]
     if json_to:
         values = [
             {
@@ -37,8 +47,9 @@ def command(json_to: str | None) -> None:
                 "product": port.product,
                 "manufacturer": port.manufacturer,
                 "boards": found,
+                "lab": names,
             }
-            for port, found in rows
+            for port, found, names in rows
         ]
         output.write(json_to, dumps({"ports": values}))
     if json_to == output.STDOUT:
@@ -54,11 +65,18 @@ def command(json_to: str | None) -> None:
     from harness.report.safe_text import printable
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for head in ("port", "USB id", "serial number", "product", "may be"):
+    for head in ("port", "USB id", "serial number", "product", "may be", *(["in the lab"] if lab else [])):
         table.add_column(head, overflow="fold")
-    for port, found in rows:
+    for port, found, names in rows:
         usb = f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None and port.pid is not None else "-"
         # A USB device chooses its own strings.
-        cells = (port.device, usb, port.serial_number or "-", port.product or "-", " ".join(found) or "-")
+        cells = (
+            port.device,
+            usb,
+            port.serial_number or "-",
+            port.product or "-",
+            " ".join(found) or "-",
+            *([" ".join(names) or "-"] if lab else []),
+        )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     results().print(table)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   hil watch --port /dev/ttyUSB0
-  hil watch my.keras -p /dev/ttyUSB0 --sample 4.6,8,304=17.76 --sample 2,4,216=11.44
-  hil watch model.h -p /dev/ttyACM0 --baud 9600 --vectors x.csv --labels y.csv --for 60
+  hil watch my.keras -p /dev/ttyUSB0 --sample 4.6,8,304=17.76
+  hil watch model.h -p /dev/ttyACM0 --baud 9600 --vectors x.csv --for 60
   hil watch my.keras -p /dev/ttyUSB0 --pattern 'y=(?P<predicted>[-.0-9]+)'
 
 \b

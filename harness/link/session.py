@@ -16,7 +16,7 @@ from harness.link.deadline import Deadline
 from harness.link.hello import refused, say_hello
 from harness.link.pipeline import Pipeline, VectorResult
 from harness.link.port import Port
-from harness.link.speed import LineSpeed, Trial
+from harness.link.speed import LineSpeed, LineTest, Trial
 from harness.protocol.ids import REPLY_BIT, MessageType
 from harness.protocol.messages import (
     ArenaInfo,
@@ -31,7 +31,7 @@ from harness.protocol.messages import (
 )
 from harness.protocol.trace import TraceReply, TraceRequest, decode_traced, encode_trace
 
-__all__ = ["LinkStats", "Session", "Trial", "VectorResult"]
+__all__ = ["LineTest", "LinkStats", "Session", "Trial", "VectorResult"]
 
 OPEN_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 5.0
@@ -119,6 +119,14 @@ class Session:
         """
         with self._conversation():
             return self._speed.negotiate(rates)
+
+    def test_line(self, to_device_bytes: int, to_host_bytes: int) -> LineTest | None:
+        """A pattern each way, at most 65535 bytes, its wrong bits counted; None: no answer, and nothing is repeated.
+
+        Raises DeviceError UNKNOWN_TYPE if the firmware can't do it.
+        """
+        with self._conversation(), self._channel.repairs_not_counted():
+            return self._speed.test(to_device_bytes, to_host_bytes)
 
     def infer(
         self,

@@ -13,11 +13,11 @@ from typing import Literal
 from harness.errors import BoardError, DeviceError, NoAnswerError
 from harness.link.channel import Channel
 from harness.link.deadline import Deadline
+from harness.link.hello import refused
 from harness.protocol.frame import Frame, decode_segment
 from harness.protocol.ids import ErrorCode, MessageType
 from harness.protocol.line import (
     BaudRequest,
-    LinkTest,
     LinkTested,
     MessageError,
     bit_errors,
@@ -27,6 +27,8 @@ from harness.protocol.line import (
     encode_link_test,
     pattern,
 )
+from harness.protocol.line import LinkTest as LinkTestRequest
+from harness.protocol.messages import decode_error
 
 STANDARD_RATES = (230400, 250000, 460800, 500000, 921600, 1000000, 1500000, 2000000, 3000000)
 LEASE_S = 1.0
@@ -35,6 +37,7 @@ SETTLE_S = 0.05  # a device, and a USB bridge, take time to change their rate
 PATTERN_BYTES = 1024
 BAUD_TIMEOUT_S = 2.0
 TEST_GAP_S = 0.3  # longer than the device waits for a pattern that stopped
+SLOWNESS = 3.0  # of an emulated device, against the line
 WAY_BACK_S = 5.0
 
 # Sends one request until it is answered within so many seconds, and returns the reply's body.
@@ -51,6 +54,20 @@ class Trial:
     tested_bytes: int = 0
     errors_to_device: int | None = None
     errors_to_host: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineTest:
+    """A pattern sent each way, alone on the line: how long it took, and its wrong bits (a missing byte counts eight).
+
+    `wall_s`: from the first byte written to the last one read; both patterns and a short frame each way.
+    """
+
+    to_device_bytes: int
+    to_host_bytes: int
+    errors_to_device: int
+    errors_to_host: int
+    wall_s: float
 
 
 def rates_up_to(fastest: int | None, start: int) -> tuple[int, ...]:
@@ -179,24 +196,24 @@ class LineSpeed:
             if error.code in (ErrorCode.UNSUPPORTED, ErrorCode.UNKNOWN_TYPE):
                 return Trial(baud, "refused")
             raise
-        tested = self._test()
+        tested = self.test(PATTERN_BYTES, PATTERN_BYTES)
         if tested is None:
             self._await_start()
             return Trial(baud, "silent", PATTERN_BYTES)
-        down = tested[0].bit_errors + 8 * (PATTERN_BYTES - tested[0].received_bytes)
-        if down or tested[1]:
+        found = (PATTERN_BYTES, tested.errors_to_device, tested.errors_to_host)
+        if tested.errors_to_device or tested.errors_to_host:
             self._await_start()
-            return Trial(baud, "bit errors", PATTERN_BYTES, down, tested[1])
+            return Trial(baud, "bit errors", *found)
         self.agreed_baud = baud
         try:
             self._set(baud, LEASE_S)
         except NoAnswerError:
             self._await_start()
-            return Trial(baud, "silent", PATTERN_BYTES, down, tested[1])
+            return Trial(baud, "silent", *found)
         if self._channel.port.baud != baud:  # the answer came at the start rate: the device gave the other one up
             self._await_start()
-            return Trial(baud, "silent", PATTERN_BYTES, down, tested[1])
-        return Trial(baud, "clean", PATTERN_BYTES, down, tested[1])
+            return Trial(baud, "silent", *found)
+        return Trial(baud, "clean", *found)
 
     def _set(self, baud: int, lease_s: float) -> None:
         body = self._ask(MessageType.BAUD, encode_baud(BaudRequest(baud, round(1000 * lease_s))), BAUD_TIMEOUT_S)
@@ -216,40 +233,53 @@ class LineSpeed:
         self.agreed_baud = self.start_baud
         self._ask(MessageType.PING, b"start", WAY_BACK_S)
 
-    def _test(self) -> tuple[LinkTested, int] | None:
-        """What the device got of the pattern, and wrong bits in what came back; None: no answer."""
+    def test(self, to_device_bytes: int, to_host_bytes: int) -> LineTest | None:
+        """Sends the pattern each way, at most 65535 bytes; None: no answer. The device must listen. Not repeated.
+
+        Raises DeviceError UNKNOWN_TYPE if the firmware is older than this.
+        """
         channel = self._channel
         seq = channel.next_seq()
-        request = channel.encode(MessageType.LINK_TEST, seq, encode_link_test(LinkTest(PATTERN_BYTES, PATTERN_BYTES)))
-        wire_s = channel.wire_s(2 * PATTERN_BYTES + 100)
-        channel.send(request + pattern(PATTERN_BYTES), Deadline.after(wire_s + BAUD_TIMEOUT_S))
-        received = b""
-        deadline = Deadline.after(wire_s + TEST_GAP_S)
-        while not deadline.expired:
-            received += channel.receive_raw(deadline)
-            answer = _find_answer(received, seq)
-            if answer is None:
+        body = encode_link_test(LinkTestRequest(to_device_bytes, to_host_bytes))
+        request = channel.encode(MessageType.LINK_TEST, seq, body) + pattern(to_device_bytes)
+        wire_s = channel.wire_s(to_device_bytes + to_host_bytes + 200)
+        deadline = Deadline.after(SLOWNESS * wire_s + BAUD_TIMEOUT_S)
+        start_s = time.monotonic()
+        channel.send(request, deadline)
+        received = bytearray()
+        quiet = Deadline.after(wire_s + TEST_GAP_S)
+        answer: tuple[LinkTested, int] | None = None
+        while not (quiet.expired or deadline.expired):
+            data = channel.receive_raw(quiet)
+            if not data:
                 continue
-            tested, raw = answer
-            if len(raw) >= PATTERN_BYTES:
-                channel.take(received[: len(received) - len(raw)])
-                return tested, bit_errors(raw, PATTERN_BYTES)
-        answer = _find_answer(received, seq)
+            received += data
+            quiet = Deadline.after(TEST_GAP_S if answer else wire_s + TEST_GAP_S)
+            answer = answer or _find_answer(received, seq)
+            if answer is not None and len(received) - answer[1] >= to_host_bytes:
+                break
+        wall_s = time.monotonic() - start_s
+        position = len(received) if answer is None else answer[1]
+        for frame in channel.take(bytes(received[:position])):
+            if frame.seq == seq and frame.type == MessageType.ERROR:
+                raise refused(channel, decode_error(frame.body), "LINK_TEST")
         if answer is None:
             return None
-        channel.take(received[: len(received) - len(answer[1])])
-        return answer[0], bit_errors(answer[1], PATTERN_BYTES)
+        tested = answer[0]
+        missing = 8 * (to_device_bytes - tested.received_bytes)
+        errors_to_host = bit_errors(bytes(received[position:]), to_host_bytes)
+        return LineTest(to_device_bytes, to_host_bytes, tested.bit_errors + missing, errors_to_host, wall_s)
 
 
-def _find_answer(received: bytes, seq: int) -> tuple[LinkTested, bytes] | None:
-    """LINK_TESTED among `received`, and everything behind it."""
+def _find_answer(received: bytearray, seq: int) -> tuple[LinkTested, int] | None:
+    """LINK_TESTED among `received`, and the position behind it."""
     start = 0
     while (end := received.find(b"\0", start)) >= 0:
-        frame: Frame | None = decode_segment(received[start:end]) if end > start else None
+        frame: Frame | None = decode_segment(bytes(received[start:end])) if end > start else None
         start = end + 1
         if frame is not None and frame.type == MessageType.LINK_TESTED and frame.seq == seq:
             try:
-                return decode_link_tested(frame.body), received[start:]
+                return decode_link_tested(frame.body), start
             except MessageError:
                 return None
     return None

@@ -107,3 +107,25 @@ def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyP
     assert missing["qemu-system-arm"].hint == "sudo apt install qemu-system-arm"
     assert "gcc-arm-none-eabi" in missing["arm-none-eabi-g++"].packages
     assert all(one.packages for board in load_catalogue().values() for one in missing_here(board))
+
+
+def test_a_missing_python_package_is_named_with_the_extra_that_brings_it() -> None:
+    board = dataclasses.replace(find_board("esp32c3-sim"), needs=(), needs_python=("json", "no_such_module"))
+    (missing,) = missing_here(board)
+    assert missing.what == "Python package no_such_module"
+    assert "hil-harness[esp]" in missing.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("upload_baud_safe", 0),
+        ("boot_usb_ids", ("2341:5A",)),
+        ("usb_restart_s", 61),
+        ("boot_hint", 1),
+        ("reset", "kick"),
+    ],
+)
+def test_a_wrong_upload_field_is_named(key: str, value: object) -> None:
+    with pytest.raises(CatalogueError, match=key):
+        dataclasses.replace(find_board("esp32"), **{key: value})

@@ -20,6 +20,8 @@ class Lines:
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.states: list[tuple[bool, bool]] = []
+        self.bauds: list[int] = []
+        self.closed = False
         self._fail_at = fail_at
 
     def set_lines(self, dtr: bool, rts: bool) -> None:
@@ -31,8 +33,12 @@ class Lines:
         return b""
 
     def write(self, data: bytes, deadline: Deadline) -> None: ...
-    def set_baud(self, baud: int) -> None: ...
-    def close(self) -> None: ...
+
+    def set_baud(self, baud: int) -> None:
+        self.bauds.append(baud)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_an_esp_is_reset_into_its_flash_not_its_loader() -> None:
@@ -54,3 +60,17 @@ def test_a_step_that_fails_is_recorded_and_ends_the_reset() -> None:
 def test_a_board_without_a_method_says_so() -> None:
     record = reset_board(replace(ESP32, reset="none"), emulator=None, port=Lines())
     assert (record.done, record.steps) == (False, ())
+
+
+def test_an_arduino_is_reset_by_a_pulse_on_dtr() -> None:
+    port = Lines()
+    assert reset_board(replace(ESP32, reset="dtr-pulse"), emulator=None, port=port).done
+    assert [dtr for dtr, _ in port.states] == [False, True]
+
+
+def test_a_touch_is_1200_baud_without_dtr_and_then_the_port_is_gone() -> None:
+    port = Lines()
+    assert reset_board(replace(ESP32, reset="touch-1200"), emulator=None, port=port).done
+    assert port.bauds == [1200]
+    assert [dtr for dtr, _ in port.states] == [False]
+    assert port.closed

@@ -53,7 +53,7 @@ def test_ports_names_boards_of_an_inventory_and_escapes_usb_strings(
     assert "\x1b[2J" not in text
     assert main(["ports", "--json", "-"]) == 0
     ports = {port["device"]: port for port in json.loads(capsys.readouterr().out)["ports"]}
-    assert ports["socket://rack1:4001"]["boards"] == ["esp32"]
+    assert "esp32" in ports["socket://rack1:4001"]["boards"]
 
 
 def test_doctor_is_content_where_one_board_works(capsys: pytest.CaptureFixture[str]) -> None:

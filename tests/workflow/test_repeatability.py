@@ -1,4 +1,4 @@
-"""P9: the same firmware, model and vectors give the same bits on every run; on netduino2plus the same cycle counts too."""
+"""P9: the same firmware, model and vectors give the same bits on every run; on netduino2plus the same cycles."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from harness.report.sweep_record import Outcome, ProbeRecord, SweepMemory
 from harness.workflow.progress import Progress
 from harness.workflow.sweep.journal import SweepJournal
 from harness.workflow.sweep.judge import (
+    FEW_VECTORS,
+    SLOW_S,
     Judgement,
     Patience,
     Reference,
@@ -55,6 +57,7 @@ class Prober:
     """Probes sizes with one firmware over one target.
 
     Attributes:
+        script: what each probe computes; shorter than the one given where inferences are slow.
         probes: the last verdict on each size; after `start_afresh`, only those made from a reset.
         probed: probes made on the device, repetitions included.
         probing_s: their time.
@@ -63,7 +66,7 @@ class Prober:
 
     def __init__(self, target: Target, image: FirmwareImage, script: Script, progress: Progress) -> None:
         self._target = target
-        self._script = script
+        self.script = script
         self._progress = progress
         self._reviver = Reviver(target, image, progress)
         self._session: Session | None = None
@@ -111,7 +114,10 @@ class Prober:
         self._session = session
         began = time.monotonic()
         try:
-            found, self._reference = reference_run(session, self._script, capacity, timeout_s)
+            found, self._reference = reference_run(session, self.script, capacity, timeout_s)
+            if self._reference is not None and self._reference.vector_s > SLOW_S:
+                self.script = Script.of(self.script.vectors, FEW_VECTORS)
+                found, self._reference = reference_run(session, self.script, capacity, timeout_s)
         except BoardError as error:
             crash = _crash(error)
             if crash is None:
@@ -177,7 +183,7 @@ class Prober:
             session.set_arena(size, timeout_s=patience.start_s)
         except DeviceError as error:
             return guarded(session, refused_start(error))
-        return judge(session, self._script, self.reference.outputs, patience)
+        return judge(session, self.script, self.reference.outputs, patience)
 
     def _live_session(self) -> Session:
         if self._session is None:
