@@ -82,6 +82,14 @@ class StatsTag(IntEnum):
     ARENA_GUARD = 6  # u8: 1 intact, 0 overwritten
     ARENA = 7  # as InfoTag.ARENA
     STACK_BYTES = 8  # u32 bytes the stack may use
+    ARENA_MEMORY = 9  # u8: MemoryKind of the arena; only where the board has a choice
+
+
+class MemoryKind(IntEnum):
+    """Kinds of RAM. External RAM is larger and several times slower."""
+
+    SRAM = 1
+    PSRAM = 2
 
 
 class DType(IntEnum):

@@ -173,7 +173,7 @@ class SectionRecord:
 class MemoryRecord:
     """Image sizes from the ELF against the board's limits (0: no meaningful limit), and the device's own water marks.
 
-    A water mark is None where the device can't tell.
+    A water mark is None where the device can't tell; `arena_memory` ("sram", "psram") where the board has no choice.
     """
 
     arena: ArenaRecord
@@ -185,6 +185,7 @@ class MemoryRecord:
     stack_bytes: int | None
     stack_free_min_bytes: int | None
     heap_free_min_bytes: int | None
+    arena_memory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

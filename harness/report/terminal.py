@@ -204,6 +204,8 @@ def _memory(record: RunRecord) -> RenderableType:
     notes = [f"arena: firmware allows up to {size(arena.capacity_bytes)}"]
     if arena.planned_bytes is not None:
         notes.append(f"planned {size(arena.planned_bytes)}")
+    if memory.arena_memory is not None:
+        notes.append(f"in {memory.arena_memory.upper()}")
     if memory.heap_free_min_bytes is not None:
         notes.append(f"heap never below {size(memory.heap_free_min_bytes)} free")
     return Group(table, note(", ".join(notes)))

@@ -232,6 +232,7 @@ def _memory(prepared: Prepared, board: Board, session: Session, stats: DeviceSta
         stack_bytes=stats.stack_bytes,
         stack_free_min_bytes=stats.stack_free_min_bytes,
         heap_free_min_bytes=stats.heap_free_min_bytes,
+        arena_memory=stats.arena_memory.name.lower() if stats.arena_memory is not None else None,
     )
 
 

@@ -18,6 +18,7 @@
 #elif defined(ARDUINO_ARCH_ESP32)
 #include <esp_attr.h>
 #include <esp_system.h>
+#include <soc/soc_memory_layout.h>
 #endif
 
 namespace {
@@ -199,6 +200,12 @@ static uint8_t chip_reset_reason(bool was_rebooting, bool) {
 uint32_t hil_platform_stack_bytes(void) { return getArduinoLoopTaskStackSize(); }
 uint32_t hil_platform_stack_free_min(void) { return uxTaskGetStackHighWaterMark(NULL); }
 uint32_t hil_platform_heap_free_min(void) { return ESP.getMinFreeHeap(); }
+
+/* Only boards with a PSRAM chip have a choice. */
+uint8_t hil_platform_memory_kind(const void* address) {
+  if (!psramFound()) return 0;
+  return esp_ptr_external_ram(address) ? HIL_MEMORY_PSRAM : HIL_MEMORY_SRAM;
+}
 
 size_t hil_platform_uid(uint8_t* buf, size_t max) {
   const uint64_t mac = ESP.getEfuseMac(); /* the first byte of the address is the lowest */

@@ -18,7 +18,7 @@ from harness.errors import (
     WrongDeviceError,
 )
 from harness.link.session import Session
-from harness.protocol.ids import ResetReason
+from harness.protocol.ids import MemoryKind, ResetReason
 from harness.protocol.messages import DeviceStats
 from harness.report.sweep_record import Outcome, ProbeRecord, SweepMemory
 from harness.workflow.progress import Progress
@@ -78,6 +78,7 @@ class Prober:
         self._stack_bytes: int | None = None
         self._stack_free: int | None = None
         self._heap_free: int | None = None
+        self._arena_memory: MemoryKind | None = None
         self.probes: dict[int, ProbeRecord] = {}
         self.probed = 0
         self.probing_s = 0.0
@@ -103,7 +104,8 @@ class Prober:
         used = None
         if self._stack_bytes is not None and self._stack_free is not None:
             used = self._stack_bytes - self._stack_free
-        return SweepMemory(self._stack_bytes, used, self._heap_free)
+        placed = self._arena_memory.name.lower() if self._arena_memory is not None else None
+        return SweepMemory(self._stack_bytes, used, self._heap_free, placed)
 
     def measure(self, session: Session, capacity: int, timeout_s: float) -> ProbeRecord:
         """Runs the largest arena, the measure of all others. Its record must pass before `probe` may be called.
@@ -244,6 +246,7 @@ class Prober:
         if stats is None:
             return
         self._stack_bytes = stats.stack_bytes if stats.stack_bytes is not None else self._stack_bytes
+        self._arena_memory = stats.arena_memory or self._arena_memory
         self._stack_free = _lower(self._stack_free, stats.stack_free_min_bytes)
         self._heap_free = _lower(self._heap_free, stats.heap_free_min_bytes)
 

@@ -282,6 +282,7 @@ TEST(stats_tell_what_is_known_and_leave_out_the_rest) {
   CHECK(tlv(stats, 0, HIL_STATS_TAG_RX_FRAMES) == u32_body(2));
   CHECK(tlv(stats, 0, HIL_STATS_TAG_RX_BAD_FRAMES) == u32_body(1));
   CHECK(tlv(stats, 0, HIL_STATS_TAG_RX_OVERRUNS) == u32_body(5));
+  CHECK(tlv(stats, 0, HIL_STATS_TAG_ARENA_MEMORY) == Bytes{HIL_MEMORY_PSRAM});
   CHECK(tlv(stats, 0, HIL_STATS_TAG_STACK_BYTES) == u32_body(1000));
   CHECK(tlv(stats, 0, HIL_STATS_TAG_STACK_FREE_MIN) == u32_body(600));
   CHECK(!has_tlv(stats, 0, HIL_STATS_TAG_HEAP_FREE_MIN));

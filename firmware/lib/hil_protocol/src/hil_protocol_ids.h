@@ -65,6 +65,11 @@
 #define HIL_STATS_TAG_ARENA_GUARD 6          /* u8: 1 intact, 0 overwritten */
 #define HIL_STATS_TAG_ARENA 7                /* as InfoTag.ARENA */
 #define HIL_STATS_TAG_STACK_BYTES 8          /* u32 bytes the stack may use */
+#define HIL_STATS_TAG_ARENA_MEMORY 9         /* u8: MemoryKind of the arena; only where the board has a choice */
+
+/* MemoryKind: Kinds of RAM. External RAM is larger and several times slower. */
+#define HIL_MEMORY_SRAM 1
+#define HIL_MEMORY_PSRAM 2
 
 /* DType: Element types of tensors. */
 #define HIL_DTYPE_FLOAT32 1

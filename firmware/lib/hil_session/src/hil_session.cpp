@@ -21,6 +21,7 @@ extern "C" {
 __attribute__((weak)) void hil_platform_yield(void) {}
 __attribute__((weak)) uint8_t hil_platform_baud_supported(uint32_t) { return 0; }
 __attribute__((weak)) void hil_platform_set_baud(uint32_t) {}
+__attribute__((weak)) uint8_t hil_platform_memory_kind(const void*) { return 0; }
 }
 
 namespace hil {
