@@ -25,6 +25,7 @@ from harness.workflow.connect import FlashMode, check_engine_ready, connect
 from harness.workflow.conversion import ConversionOptions
 from harness.workflow.converted import check_quantisation, converted_outputs
 from harness.workflow.journal import Journal
+from harness.workflow.line_speed import settle_rate
 from harness.workflow.per_layer import check_traceable, trace_layers
 from harness.workflow.prepare import AS_IS, Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
@@ -50,6 +51,7 @@ class RunOptions:
         allow_interruptions: restarts and lost connections of the board that do not fail the run; its results are
             complete and checked either way.
         conversion: how engine tflm gets its model.
+        baud: the line's rate, and no other; None: the fastest clean one of those the catalogue lets the board try.
         per_layer: also compare and time every layer for the first vector; engine rnn only.
         exported, exported_sha256: an image that was built elsewhere; see `prepare`.
     """
@@ -59,6 +61,7 @@ class RunOptions:
     engine: str | None = None
     port: str | None = None
     serial_number: str | None = None
+    baud: int | None = None
     vectors: Path | None = None
     labels: Path | None = None
     data: Path | None = None
@@ -176,6 +179,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
             traffic = Traffic()
 
             def work(session: Session) -> tuple[Streamed, DeviceStats]:
+                settle_rate(session, board=target.board, target=target.name, baud=options.baud)
                 with traffic.of_session(session):
                     streamed = stream(
                         session,
