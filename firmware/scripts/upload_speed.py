@@ -2,7 +2,7 @@
 
 import os
 
-Import("env")  # noqa: F821  (SCons puts it here)
+Import("env")
 
 if os.environ.get("HIL_UPLOAD_SPEED"):
-    env.Replace(UPLOAD_SPEED=os.environ["HIL_UPLOAD_SPEED"])  # noqa: F821
+    env.Replace(UPLOAD_SPEED=os.environ["HIL_UPLOAD_SPEED"])

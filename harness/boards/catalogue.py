@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import re
 import shutil
 import tomllib
@@ -30,8 +29,7 @@ _PACKAGES = {
     "qemu-system-arm": ("qemu-system-arm",),
     "riscv64-unknown-elf-g++": ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"),
 }
-# Python packages a board needs beyond the harness's own, and the extra of this project that brings them.
-_PYTHON_EXTRA = "esp"
+_PYTHON_HINT = "pip install 'hil-harness[esp]'"
 _SIMAVR_HEADERS = (Path("/usr/include/simavr/sim_avr.h"), Path("/usr/local/include/simavr/sim_avr.h"))
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -258,7 +256,9 @@ def missing_here(board: Board) -> tuple[Missing, ...]:
     if board.emulator == "tflm" and find_spec("tflite_micro") is None:
         missing.append(Missing("Python package tflite-micro", (), "pip install 'hil-harness[tflm]'  (x86-64 Linux)"))
     missing += [
-        Missing(module, (), _PYTHON_EXTRA) for module in board.needs_python if importlib.util.find_spec(module) is None
+        Missing(f"Python package {module}", (), _PYTHON_HINT)
+        for module in board.needs_python
+        if find_spec(module) is None
     ]
     if board.emulator == "simavr":
         if shutil.which("cc") is None:

@@ -32,6 +32,7 @@ COMMANDS = {
     "report": ("harness.cli.report", "Render a run's JSON as Markdown, JUnit or on the terminal."),
     "convert": ("harness.cli.convert", "Convert a Keras model to .tflite and model.h, and check it in TFLM."),
     "lint": ("harness.cli.lint", "Say what TFLM would get wrong about a model, before building."),
+    "bench-link": ("harness.cli.bench_link", "Measure the line to a board: speed, round trips, errors."),
     "boards": ("harness.cli.boards", "List the boards of the catalogue and what they need here."),
     "ports": ("harness.cli.ports", "List serial ports and the boards they may be."),
     "doctor": ("harness.cli.doctor", "Check this computer; say which command mends what."),

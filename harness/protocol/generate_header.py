@@ -23,6 +23,7 @@ PREFIXES = {
     "InferFlag": "HIL_INFER_FLAG_",
     "InfoTag": "HIL_INFO_TAG_",
     "StatsTag": "HIL_STATS_TAG_",
+    "MemoryKind": "HIL_MEMORY_",
     "DType": "HIL_DTYPE_",
     "ErrorCode": "HIL_ERR_",
     "ResetReason": "HIL_RESET_",

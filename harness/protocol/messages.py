@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.protocol.ids import ResetReason, StatsTag
+from harness.protocol.ids import MemoryKind, ResetReason, StatsTag
 from harness.protocol.info import (
     ArenaInfo,
     DeviceInfo,
@@ -97,6 +97,7 @@ class DeviceStats:
     arena_guard_intact: bool | None = None
     arena: ArenaInfo | None = None
     stack_bytes: int | None = None
+    arena_memory: MemoryKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ def encode_stats(stats: DeviceStats) -> bytes:
         body += item(StatsTag.ARENA_GUARD, bytes([stats.arena_guard_intact]))
     if stats.arena is not None:
         body += item(StatsTag.ARENA, encode_arena(stats.arena))
+    if stats.arena_memory is not None:
+        body += item(StatsTag.ARENA_MEMORY, bytes([stats.arena_memory]))
     return body
 
 
@@ -228,8 +231,14 @@ def decode_stats(body: bytes) -> DeviceStats:
     numbers: dict[str, int] = {}
     guard: bool | None = None
     arena: ArenaInfo | None = None
+    memory: MemoryKind | None = None
     for tag, value in iterate(body):
-        if tag == StatsTag.ARENA_GUARD:
+        if tag == StatsTag.ARENA_MEMORY:
+            if len(value) != 1:
+                raise MessageError(f"ARENA_MEMORY: {len(value)} bytes, not 1")
+            # A later firmware may know other kinds.
+            memory = MemoryKind(value[0]) if value[0] in set(MemoryKind) else None
+        elif tag == StatsTag.ARENA_GUARD:
             if len(value) != 1:
                 raise MessageError(f"ARENA_GUARD: {len(value)} bytes, not 1")
             guard = value[0] == 1
@@ -248,4 +257,5 @@ def decode_stats(body: bytes) -> DeviceStats:
         arena_guard_intact=guard,
         arena=arena,
         stack_bytes=numbers.get("stack_bytes"),
+        arena_memory=memory,
     )

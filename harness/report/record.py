@@ -173,7 +173,7 @@ class SectionRecord:
 class MemoryRecord:
     """Image sizes from the ELF against the board's limits (0: no meaningful limit), and the device's own water marks.
 
-    A water mark is None where the device can't tell.
+    A water mark is None where the device can't tell; `arena_memory` ("sram", "psram") where the board has no choice.
     """
 
     arena: ArenaRecord
@@ -185,6 +185,7 @@ class MemoryRecord:
     stack_bytes: int | None
     stack_free_min_bytes: int | None
     heap_free_min_bytes: int | None
+    arena_memory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,28 @@ class InterruptionRecord:
     reason: str
     after_vectors: int
     port: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer for one vector, on the board beside Keras.
+
+    Attributes:
+        max_abs: largest |board - Keras| of its output; None where Keras shows no such layer. `range`: Keras' max - min.
+        differs: max_abs is beyond the tolerance, the bundle's share of `range`.
+        cycles: ticks where a tick is a cycle of the CPU; else None.
+    """
+
+    name: str
+    kind: str
+    shape: list[int]
+    max_abs: float | None
+    range: float | None
+    differs: bool
+    ticks: int
+    cycles: int | None
+    macs: int
+    cycles_per_mac: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,3 +274,4 @@ class RunRecord:
     conversion: ConversionRecord | None = None
     interruptions: list[InterruptionRecord] = field(default_factory=list)
     allowed_interruptions: int = 0
+    layers: list[LayerRecord] = field(default_factory=list)

@@ -92,11 +92,15 @@ class RebuildRecord:
 
 @dataclass(frozen=True, slots=True)
 class SweepMemory:
-    """Stack and heap as the device reports them after every probe that ran; None where it can't tell."""
+    """Stack and heap as the device reports them after every probe that ran, and where the arena lies ("sram", "psram").
+
+    None where the device can't tell, or has no choice.
+    """
 
     stack_bytes: int | None
     stack_used_bytes: int | None
     heap_free_min_bytes: int | None
+    arena_memory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,8 @@ def _cost(record: SweepRecord) -> RenderableType:
     memory = record.memory
     if memory.stack_bytes is not None and memory.stack_used_bytes is not None:
         rows.append(("Stack", f"{memory.stack_used_bytes:,} of {memory.stack_bytes:,} bytes at the deepest"))
+    if memory.arena_memory is not None:
+        rows.append(("Placed", f"in {memory.arena_memory.upper()}"))
     if memory.heap_free_min_bytes is not None:
         rows.append(("Heap", f"never below {memory.heap_free_min_bytes:,} bytes free"))
     return identity(rows)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.report.checks import checks
 from harness.report.interruptions import interruption_text
+from harness.report.layers import layers_block
 from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
@@ -37,6 +38,7 @@ def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
         _accuracy(record, wide=width >= _WIDE),
         _worst(record),
         _latency(record),
+        *([layers_block(record)] if record.layers else []),
         _memory(record),
         _link(record),
     ]
@@ -202,6 +204,8 @@ def _memory(record: RunRecord) -> RenderableType:
     notes = [f"arena: firmware allows up to {size(arena.capacity_bytes)}"]
     if arena.planned_bytes is not None:
         notes.append(f"planned {size(arena.planned_bytes)}")
+    if memory.arena_memory is not None:
+        notes.append(f"in {memory.arena_memory.upper()}")
     if memory.heap_free_min_bytes is not None:
         notes.append(f"heap never below {size(memory.heap_free_min_bytes)} free")
     return Group(table, note(", ".join(notes)))

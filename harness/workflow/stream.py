@@ -126,7 +126,7 @@ def stream(
     """Sends warm-up copies of the first vector, every vector without a journalled result, then the leakage probes.
 
     A stateful bundle is one stream: state is cleared once and kept from each vector to the next, so all of it is sent,
-    whatever an interrupted run left. In place of the probes comes the whole stream again, which must give the same bits.
+    whatever an interrupted run left. In place of the probes the whole stream comes again and must give the same bits.
 
     Raises:
         BoardError: the link failed; the journal keeps what had come.

@@ -28,6 +28,7 @@ from harness.report.record import (
     Distribution,
     InterruptionRecord,
     LatencyRecord,
+    LayerRecord,
     LinkRecord,
     MemoryRecord,
     ModelRecord,
@@ -60,6 +61,7 @@ def summarise(
     wall_s: float,
     interruptions: list[InterruptionRecord],
     allowed_interruptions: int,
+    layers: list[LayerRecord],
 ) -> RunRecord:
     """The record of one finished run.
 
@@ -149,6 +151,7 @@ def summarise(
         console=list(session.console),
         interruptions=interruptions,
         allowed_interruptions=allowed_interruptions,
+        layers=layers,
         conversion=compared.record if compared else None,
     )
 
@@ -232,6 +235,7 @@ def _memory(prepared: Prepared, board: Board, session: Session, stats: DeviceSta
         stack_bytes=stats.stack_bytes,
         stack_free_min_bytes=stats.stack_free_min_bytes,
         heap_free_min_bytes=stats.heap_free_min_bytes,
+        arena_memory=stats.arena_memory.name.lower() if stats.arena_memory is not None else None,
     )
 
 

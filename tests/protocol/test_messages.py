@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.protocol import messages as m
-from harness.protocol.ids import DType, ResetReason
+from harness.protocol.ids import DType, MemoryKind, ResetReason
 from tests.vectors.make_wire_records import INFO, STATS
 
 u8, u16, u32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
@@ -51,6 +51,7 @@ stats = st.builds(
     st.none() | st.booleans(),
     st.none() | arenas,
     st.none() | u32,
+    st.none() | st.sampled_from(MemoryKind),
 )
 VECTOR_BYTES = 5
 records = st.builds(m.InferRecord, u32, st.binary(min_size=VECTOR_BYTES, max_size=VECTOR_BYTES))

@@ -47,23 +47,21 @@ def arena_text() -> str:
     raise AssertionError("6,000 bytes were enough")
 
 
-def lines(conduct: str, rounds: int) -> Iterator[str]:
-    """Everything the sketch prints, for ever."""
+def lines(conduct: str, values: list[float], complaint: str) -> Iterator[str]:
+    """Everything the sketch prints."""
     start = f"{BOOT}__TENSORFLOW LSTM__"
     yield start
     if conduct == "silent":
         return
     if conduct == "arena":
-        text = arena_text()
         while True:
-            yield f"{text}\nAllocateTensors() failed"
+            yield f"{complaint}\nAllocateTensors() failed"
     if conduct == "other":
         for k in itertools.count():
             yield f"loop {k}"
     if conduct == "hostile":
         yield "\x1b[2J\x1b]0;owned\x07::error::x Guru Meditation Error: Core  1 panic'ed (LoadProhibited)."
     labels = [sample[3] for sample in SAMPLES]
-    values = predictions(reset=conduct not in ("leak", "no-labels-leak"), rounds=rounds)
     for k, value in enumerate(values):
         if conduct == "restart" and k == 3:
             yield start
@@ -81,6 +79,9 @@ def main() -> None:
     """Runs the sketch."""
     conduct, interval_s = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.01
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 12
+    # Before anyone waits for a line.
+    values = predictions(reset=conduct not in ("leak", "no-labels-leak"), rounds=rounds)
+    complaint = arena_text() if conduct == "arena" else ""
     master, slave = os.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
@@ -91,7 +92,7 @@ def main() -> None:
         data = np.random.default_rng(1).integers(0x80, 0x100, 3000, np.uint8).tobytes()
         os.write(master, b"\n".join(data[k : k + 40] for k in range(0, 3000, 40)) + b"\n")
     elif conduct != "mute":
-        for line in lines(conduct, rounds):
+        for line in lines(conduct, values, complaint):
             # As Arduino's println ends lines; each comes in two pieces, as lines of a slow UART do.
             raw = line.encode().replace(b"\n", b"\r\n") + b"\r\n"
             for part in (raw[: len(raw) // 2], raw[len(raw) // 2 :]):

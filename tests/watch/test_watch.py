@@ -113,8 +113,8 @@ def test_a_crash_among_right_predictions_fails_and_no_device_text_gets_out_raw(h
     [
         ("mute", ("--silence", "0.5"), "nothing came: no prediction came for 0.5 s"),
         ("mute", ("--for", "0.5"), "nothing came: 0.5 s were over"),
-        ("garbage", ("--silence", "0.5"), "no readable text"),
-        ("other", ("--for", "0.5"), "none fits the pattern"),
+        ("garbage", ("--silence", "2"), "no readable text"),
+        ("other", ("--for", "2"), "none fits the pattern"),
     ],
 )
 def test_no_prediction_is_an_error_of_the_board(
@@ -127,9 +127,9 @@ def test_no_prediction_is_an_error_of_the_board(
 
 
 def test_too_few_predictions_fail(hil_watch_command: Watch) -> None:
-    watched = hil_watch_command("begin", "--count", "1000", "--silence", "1", "--json", "-")
+    watched = hil_watch_command("begin", "--count", "1000", "--silence", "3", "--json", "-")
     assert watched.code == 1
-    assert "24 of 1000 predictions came: no prediction came for 1 s" in record_of(watched)["reasons"]
+    assert "24 of 1000 predictions came: no prediction came for 3 s" in record_of(watched)["reasons"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 
 #define HIL_BOARD_ID "host"
 #define HIL_MCU "host"
-#define HIL_BUILD_ID 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                          /* 16 bytes */
+#define HIL_BUILD_ID 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                     /* 16 bytes */
 #define HIL_MODEL_SHA256 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 /* 32 bytes */
 
 #define HIL_ARENA_CAPACITY 65536 /* bytes; the largest arena the host may set at run time */

@@ -18,6 +18,7 @@
 #elif defined(ARDUINO_ARCH_ESP32)
 #include <esp_attr.h>
 #include <esp_system.h>
+#include <soc/soc_memory_layout.h>
 #endif
 
 namespace {
@@ -200,6 +201,12 @@ uint32_t hil_platform_stack_bytes(void) { return getArduinoLoopTaskStackSize(); 
 uint32_t hil_platform_stack_free_min(void) { return uxTaskGetStackHighWaterMark(NULL); }
 uint32_t hil_platform_heap_free_min(void) { return ESP.getMinFreeHeap(); }
 
+/* Only boards with a PSRAM chip have a choice. */
+uint8_t hil_platform_memory_kind(const void* address) {
+  if (!psramFound()) return 0;
+  return esp_ptr_external_ram(address) ? HIL_MEMORY_PSRAM : HIL_MEMORY_SRAM;
+}
+
 size_t hil_platform_uid(uint8_t* buf, size_t max) {
   const uint64_t mac = ESP.getEfuseMac(); /* the first byte of the address is the lowest */
   const size_t n = max < 6 ? max : 6;
@@ -248,7 +255,8 @@ size_t hil_platform_read(uint8_t* buf, size_t max) {
   return n;
 }
 
-/* Offers no more than the core can take, so that a USB port nobody reads can't hold the board up. */
+/* Offers no more than the core can take, so that a USB port nobody reads can't hold the board up. ESP: the last 128 bytes leave from
+ * the UART's own memory while the next inference runs. */
 void hil_platform_write(const uint8_t* buf, size_t n) {
   uint32_t since = millis();
   while (n > 0) {
@@ -265,7 +273,9 @@ void hil_platform_write(const uint8_t* buf, size_t n) {
       yield();
     }
   }
-  Serial.flush();
+#if !defined(ARDUINO_ARCH_ESP32) && !defined(ARDUINO_ARCH_ESP8266)
+  Serial.flush(); /* USB: send a packet that is not full. AVR: no interrupt for a byte sent lands in a measured inference */
+#endif
 }
 
 /* AVR: the rates that the core's choice of divider (8 samples a bit) comes close to. Others divide a fast clock finely. */

@@ -108,7 +108,7 @@ def _begin(
     progress.phase("measure", None)
     info = session.info
     measure = prober.measure(session, image.arena_capacity_bytes, options.timeout_per_vector_s)
-    return Begun(prober, image, info, script, measure)
+    return Begun(prober, image, info, prober.script, measure)
 
 
 def _connect(target: Target, image: FirmwareImage, progress: Progress) -> Connection:

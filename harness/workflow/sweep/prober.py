@@ -18,12 +18,14 @@ from harness.errors import (
     WrongDeviceError,
 )
 from harness.link.session import Session
-from harness.protocol.ids import ResetReason
+from harness.protocol.ids import MemoryKind, ResetReason
 from harness.protocol.messages import DeviceStats
 from harness.report.sweep_record import Outcome, ProbeRecord, SweepMemory
 from harness.workflow.progress import Progress
 from harness.workflow.sweep.journal import SweepJournal
 from harness.workflow.sweep.judge import (
+    FEW_VECTORS,
+    SLOW_S,
     Judgement,
     Patience,
     Reference,
@@ -55,6 +57,7 @@ class Prober:
     """Probes sizes with one firmware over one target.
 
     Attributes:
+        script: what each probe computes; shorter than the one given where inferences are slow.
         probes: the last verdict on each size; after `start_afresh`, only those made from a reset.
         probed: probes made on the device, repetitions included.
         probing_s: their time.
@@ -63,7 +66,7 @@ class Prober:
 
     def __init__(self, target: Target, image: FirmwareImage, script: Script, progress: Progress) -> None:
         self._target = target
-        self._script = script
+        self.script = script
         self._progress = progress
         self._reviver = Reviver(target, image, progress)
         self._session: Session | None = None
@@ -75,6 +78,7 @@ class Prober:
         self._stack_bytes: int | None = None
         self._stack_free: int | None = None
         self._heap_free: int | None = None
+        self._arena_memory: MemoryKind | None = None
         self.probes: dict[int, ProbeRecord] = {}
         self.probed = 0
         self.probing_s = 0.0
@@ -100,7 +104,8 @@ class Prober:
         used = None
         if self._stack_bytes is not None and self._stack_free is not None:
             used = self._stack_bytes - self._stack_free
-        return SweepMemory(self._stack_bytes, used, self._heap_free)
+        placed = self._arena_memory.name.lower() if self._arena_memory is not None else None
+        return SweepMemory(self._stack_bytes, used, self._heap_free, placed)
 
     def measure(self, session: Session, capacity: int, timeout_s: float) -> ProbeRecord:
         """Runs the largest arena, the measure of all others. Its record must pass before `probe` may be called.
@@ -111,7 +116,10 @@ class Prober:
         self._session = session
         began = time.monotonic()
         try:
-            found, self._reference = reference_run(session, self._script, capacity, timeout_s)
+            found, self._reference = reference_run(session, self.script, capacity, timeout_s)
+            if self._reference is not None and self._reference.vector_s > SLOW_S:
+                self.script = Script.of(self.script.vectors, FEW_VECTORS)
+                found, self._reference = reference_run(session, self.script, capacity, timeout_s)
         except BoardError as error:
             crash = _crash(error)
             if crash is None:
@@ -177,7 +185,7 @@ class Prober:
             session.set_arena(size, timeout_s=patience.start_s)
         except DeviceError as error:
             return guarded(session, refused_start(error))
-        return judge(session, self._script, self.reference.outputs, patience)
+        return judge(session, self.script, self.reference.outputs, patience)
 
     def _live_session(self) -> Session:
         if self._session is None:
@@ -238,6 +246,7 @@ class Prober:
         if stats is None:
             return
         self._stack_bytes = stats.stack_bytes if stats.stack_bytes is not None else self._stack_bytes
+        self._arena_memory = stats.arena_memory or self._arena_memory
         self._stack_free = _lower(self._stack_free, stats.stack_free_min_bytes)
         self._heap_free = _lower(self._heap_free, stats.heap_free_min_bytes)
 

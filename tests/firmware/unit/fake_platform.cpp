@@ -75,6 +75,7 @@ void hil_platform_set_baud(uint32_t baud) { g_baud = baud; }
 uint8_t hil_platform_reset_reason(void) { return HIL_RESET_WATCHDOG; }
 uint32_t hil_platform_boot_count(void) { return 0x01020304; }
 void hil_platform_idle(void) { g_idle = true; }
+uint8_t hil_platform_memory_kind(const void*) { return HIL_MEMORY_PSRAM; }
 void hil_platform_yield(void) { fake_advance_ticks(kFakeOtherTicks); }
 uint32_t hil_platform_rx_overruns(void) { return 5; }
 uint32_t hil_platform_stack_bytes(void) { return 1000; }

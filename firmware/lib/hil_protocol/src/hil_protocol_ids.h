@@ -20,7 +20,7 @@
 #define HIL_MSG_STATS 0x07
 #define HIL_MSG_BAUD 0x08
 #define HIL_MSG_LINK_TEST 0x09
-/* Reserved so that later versions need no other format: LAYER_TRACE 0x0A. */
+#define HIL_MSG_LAYER_TRACE 0x0A
 #define HIL_MSG_INFO 0x81
 #define HIL_MSG_PONG 0x82
 #define HIL_MSG_RESULT 0x83
@@ -30,6 +30,7 @@
 #define HIL_MSG_STATS_REPLY 0x87
 #define HIL_MSG_BAUD_SET 0x88
 #define HIL_MSG_LINK_TESTED 0x89
+#define HIL_MSG_LAYER_TRACED 0x8A
 #define HIL_MSG_BOOT 0xC0
 #define HIL_MSG_LOG 0xC1
 #define HIL_MSG_ERROR 0xFF
@@ -64,6 +65,11 @@
 #define HIL_STATS_TAG_ARENA_GUARD 6          /* u8: 1 intact, 0 overwritten */
 #define HIL_STATS_TAG_ARENA 7                /* as InfoTag.ARENA */
 #define HIL_STATS_TAG_STACK_BYTES 8          /* u32 bytes the stack may use */
+#define HIL_STATS_TAG_ARENA_MEMORY 9         /* u8: MemoryKind of the arena; only where the board has a choice */
+
+/* MemoryKind: Kinds of RAM. External RAM is larger and several times slower. */
+#define HIL_MEMORY_SRAM 1
+#define HIL_MEMORY_PSRAM 2
 
 /* DType: Element types of tensors. */
 #define HIL_DTYPE_FLOAT32 1

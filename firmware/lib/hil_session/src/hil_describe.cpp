@@ -118,6 +118,8 @@ size_t write_stats(uint8_t* body, size_t capacity, const EngineStatus& engine, c
   known_u32_tlv(out, HIL_STATS_TAG_STACK_BYTES, hil_platform_stack_bytes());
   known_u32_tlv(out, HIL_STATS_TAG_STACK_FREE_MIN, hil_platform_stack_free_min());
   known_u32_tlv(out, HIL_STATS_TAG_HEAP_FREE_MIN, hil_platform_heap_free_min());
+  const uint8_t memory = hil_platform_memory_kind(arena_start());
+  if (memory != 0) out.u8_tlv(HIL_STATS_TAG_ARENA_MEMORY, memory);
   return out.size();
 }
 

@@ -1,4 +1,4 @@
-"""SCons build script of the emulated platform: compilers by board, the program, and an `upload` that fills a flash slot.
+"""SCons build script of the emulated platform: compilers by board, the program, an `upload` that fills a flash slot.
 
 An emulated board's flash is a directory (`upload_port`): firmware.elf, and build_id, the hex id of the build that the
 environment variable HIL_BUILD_ID names. build_id is there only while it belongs to the ELF beside it.
@@ -29,8 +29,8 @@ SAME_ANYWHERE = [
 # prefix of the tools' names, flags of compiler and linker alike, optimisation, further linker flags
 TOOLCHAINS = {
     "host": ("", [], "-O2", []),
-    # -nostartfiles: start-up is src/platform/stm32f405_startup.cpp. No nosys.specs: nothing here needs a system call, and a
-    # library that does must fail to link rather than get a stub.
+    # -nostartfiles: start-up is src/platform/stm32f405_startup.cpp. No nosys.specs: nothing here needs a system
+    # call, and a library that does must fail to link rather than get a stub.
     "arm": ("arm-none-eabi-", CORTEX_M4F, "-O2", ["-nostartfiles", "--specs=nano.specs"]),
     "avr": ("avr-", AVR, "-Os", []),
     # Start-up is src/platform/esp32c3_startup.cpp.
