@@ -52,6 +52,11 @@ void engine_set_input(uint8_t index, const uint8_t* data);
 /* Runs one inference from the inputs set. code 0, or INVOKE_FAILED / ENGINE_NOT_READY. */
 EngineStatus engine_invoke();
 
+/* Optional, for a look at single layers: how many operations one inference has; runs operations [first, end) of it on what the earlier
+ * ones left, where end is at most that count. Their results lie in the arena. An engine without them has 0 operations. */
+uint16_t engine_op_count();
+void engine_run_ops(uint16_t first, uint16_t end);
+
 /* Copies one whole output tensor of the last invoke to `out`, which may be unaligned. */
 void engine_get_output(uint8_t index, uint8_t* out);
 

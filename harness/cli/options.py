@@ -88,6 +88,11 @@ lab = click.option(
     help="Lab file: names for boards (docs/boards.md). Also: $HIL_LAB.",
 )
 engine = click.option("--engine", metavar="NAME", help="What computes on the board. Default: the board's first.")
+baud = click.option(
+    "--baud",
+    type=click.IntRange(min=300, max=4_000_000),
+    help="Rate of the line, and no other. Default: the board's, or the fastest clean one where faster ones may work.",
+)
 arena_size = click.option(
     "--arena-size", type=ByteSize(), help="ARENA_SIZE to build with (16384 or 16K). Default: as the model needs."
 )

@@ -36,6 +36,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     options.board,
     options.port,
     options.serial_number,
+    options.baud,
     options.engine,
     options.vectors,
     options.labels,
@@ -64,6 +65,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
 @click.option("--image-sha256", "exported_sha256", metavar="HEX", help="What its hil_image.json must hash to.")
 @click.option("--warmup", type=click.IntRange(min=1), default=3, show_default=True, help="Inferences before measuring.")
 @click.option("--resume", is_flag=True, help="Take over the results of the same run if it was interrupted.")
+@click.option("--per-layer", is_flag=True, help="Compare and time every layer for the first vector; engine rnn.")
 @click.option(
     "--timeout", "timeout_s", type=float, default=10.0, show_default=True, help="Seconds one inference may take."
 )
@@ -88,6 +90,7 @@ def command(
     board: str,
     port: str | None,
     serial_number: str | None,
+    baud: int | None,
     engine: str | None,
     vectors: Path | None,
     labels: Path | None,
@@ -103,6 +106,7 @@ def command(
     exported_sha256: str | None,
     warmup: int,
     resume: bool,
+    per_layer: bool,
     timeout_s: float,
     allow_interruptions: int,
     test_no_state_reset: bool,
@@ -136,6 +140,7 @@ def command(
             engine=engine,
             port=port,
             serial_number=serial_number,
+            baud=baud,
             vectors=vectors,
             labels=labels,
             data=data,
@@ -145,6 +150,7 @@ def command(
             exported_sha256=exported_sha256,
             warmup=warmup,
             resume=resume,
+            per_layer=per_layer,
             timeout_per_vector_s=timeout_s,
             allow_interruptions=allow_interruptions,
             conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),

@@ -29,6 +29,7 @@ from harness.protocol.messages import (
     decode_stats,
     encode_set_arena,
 )
+from harness.protocol.trace import TraceReply, TraceRequest, decode_traced, encode_trace
 
 __all__ = ["LineTest", "LinkStats", "Session", "Trial", "VectorResult"]
 
@@ -198,6 +199,12 @@ class Session:
             if body != data:
                 raise self._channel.error(BoardError, "PONG carries other bytes than PING did")
             return elapsed_s
+
+    def trace(self, request: TraceRequest, *, timeout_s: float = 10.0) -> TraceReply:
+        """Runs part of an inference and shows arena bytes. Raises DeviceError UNSUPPORTED: the engine shows none."""
+        with self._conversation():
+            body = self._request(MessageType.LAYER_TRACE, encode_trace(request), timeout_s)
+            return self._decoded(decode_traced, body, "LAYER_TRACED")
 
     def stats(self) -> DeviceStats:
         """The device's own counters."""

@@ -37,6 +37,7 @@ SETTLE_S = 0.05  # a device, and a USB bridge, take time to change their rate
 PATTERN_BYTES = 1024
 BAUD_TIMEOUT_S = 2.0
 TEST_GAP_S = 0.3  # longer than the device waits for a pattern that stopped
+TEST_ANSWER_S = 0.8  # beyond the time on the line: an emulated device may be slower than that
 SLOWNESS = 3.0  # of an emulated device, against the line
 WAY_BACK_S = 5.0
 
@@ -247,14 +248,14 @@ class LineSpeed:
         start_s = time.monotonic()
         channel.send(request, deadline)
         received = bytearray()
-        quiet = Deadline.after(wire_s + TEST_GAP_S)
+        quiet = Deadline.after(wire_s + TEST_ANSWER_S)
         answer: tuple[LinkTested, int] | None = None
         while not (quiet.expired or deadline.expired):
             data = channel.receive_raw(quiet)
             if not data:
                 continue
             received += data
-            quiet = Deadline.after(TEST_GAP_S if answer else wire_s + TEST_GAP_S)
+            quiet = Deadline.after(TEST_GAP_S if answer else wire_s + TEST_ANSWER_S)
             answer = answer or _find_answer(received, seq)
             if answer is not None and len(received) - answer[1] >= to_host_bytes:
                 break

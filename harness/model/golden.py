@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -137,6 +138,53 @@ def golden_from_worker(
         return golden_file.decode(answer)
     except ValueError as error:
         raise UsageError(f"{model}: the answer of {who} can't be read ({error})") from None
+
+
+def layer_outputs_for(
+    model: Path,
+    model_sha256: bytes,
+    vector: Mapping[str, FloatArray],
+    *,
+    timeout_s: float = WORKER_TIMEOUT_S,
+    on_note: Callable[[str], None] | None = None,
+) -> dict[str, FloatArray]:
+    """What Keras gives for one vector after every layer, from the cache or from Keras.
+
+    Args:
+        vector: input name -> (*shape) float32.
+
+    Returns:
+        Layer name as in the graph -> its first output, without the batch dimension; recurrent state was cleared before.
+
+    Raises:
+        UsageError: as `golden_for`.
+    """
+    inputs = {name: array[np.newaxis] for name, array in vector.items()}
+    key = ["layers", 1, model_sha256.hex(), vectors_digest(inputs).hex(), _version("keras"), _version("tensorflow")]
+    cached = cache_dir() / "golden" / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.npz"
+    with contextlib.suppress(OSError, ValueError):
+        return _layers_of(cached.read_bytes())
+    if on_note is not None:
+        on_note(f"computing the outputs of all layers of {model.name} with Keras (kept for the next run)")
+    request = io.BytesIO()
+    np.savez(request, **{f"input/{name}": array for name, array in inputs.items()})  # type: ignore[arg-type]
+    options = {"inputs": list(inputs), "stateful": False, "layers": True, "tflite": False}
+    content = _ask(model, model_sha256, options, request.getvalue(), timeout_s, "Keras")
+    try:
+        layers = _layers_of(content)
+    except ValueError as error:
+        raise UsageError(f"{model}: Keras' answer can't be read ({error})") from None
+    with contextlib.suppress(OSError):
+        write_atomic(cached, content)
+    return layers
+
+
+def _layers_of(content: bytes) -> dict[str, FloatArray]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as npz:
+            return {name.removeprefix("layer/"): np.asarray(npz[name], np.float32) for name in npz.files}
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from None
 
 
 def inputs_from_worker(

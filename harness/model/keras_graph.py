@@ -66,6 +66,18 @@ def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[L
     return _ordered(_needed(layers, outputs), set(shapes)), outputs
 
 
+def layer_tensors(model: Any) -> dict[str, Any]:
+    """First output tensor of every use of every layer, by the names `describe` gives them."""
+    if type(model).__name__ == "Sequential":
+        return {layer.name: _first(layer.output) for layer in model.layers}
+    tensors = {}
+    for layer in model.layers:
+        if type(layer).__name__ != "InputLayer":
+            for index in range(len(layer._inbound_nodes)):
+                tensors[_reference(layer.name, index, 0)] = _first(_node_output(layer, index))
+    return tensors
+
+
 def _without_mask(node: Any) -> Any:
     """A call without its mask: Keras hands masks from layer to layer; `mask_of` says where one comes from."""
     kwargs = {key: value for key, value in node.get("kwargs", {}).items() if key != "mask"}
@@ -106,9 +118,6 @@ def _node_output(layer: Any, index: int) -> Any:
 
 
 def _layer(layer: Any, name: str, inputs: tuple[str, ...], output: Any) -> LayerSpec:
-    first = output
-    while isinstance(first, list | tuple | dict):
-        first = next(iter(first.values())) if isinstance(first, dict) else first[0]
     return LayerSpec(
         name=name,
         kind=type(layer).__name__,
@@ -116,8 +125,14 @@ def _layer(layer: Any, name: str, inputs: tuple[str, ...], output: Any) -> Layer
         config=dict(_settings(layer.get_config())) if hasattr(layer, "weights") else {},
         weights=_weights(layer) if hasattr(layer, "weights") else {},
         inputs=inputs,
-        output_shape=tuple(0 if size is None else int(size) for size in first.shape[1:]),
+        output_shape=tuple(0 if size is None else int(size) for size in _first(output).shape[1:]),
     )
+
+
+def _first(output: Any) -> Any:
+    while isinstance(output, list | tuple | dict):
+        output = next(iter(output.values())) if isinstance(output, dict) else output[0]
+    return output
 
 
 def _settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

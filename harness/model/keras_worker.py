@@ -2,7 +2,8 @@
 
 stdin: npz with an array "input/<name>" for each input. stdout: a golden file and exit code 0, or a JSON object with
 "error" and "hint" and exit code 3. Anything else means it crashed or ran into a limit. Where OPTIONS names no inputs,
-the answer is the model's inputs as JSON: [[name, shape], ...]. Where it says "tflite", the npz has the model too, as an
+the answer is the model's inputs as JSON: [[name, shape], ...]; with "layers", an npz with the array "layer/<name>" of
+every layer for one vector. Where it says "tflite", the npz has the model too, as an
 array "model" of bytes, and full TensorFlow Lite computes it.
 
 Each vector is computed by itself (batch size 1), as a board does it: a golden output then depends on its own vector
@@ -96,6 +97,8 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     if options["inputs"] is None:
         return json.dumps([[tensor.name, tensor.shape[1:]] for tensor in model.inputs]).encode()
     inputs = _in_model_order(model, _vectors(options, request))
+    if options.get("layers"):
+        return _layer_outputs(keras, tf, model, inputs)
     shapes = {name: array.shape[1:] for name, array in inputs.items()}
     try:
         outputs = _outputs(tf, model, inputs, options["stateful"])
@@ -118,6 +121,30 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     return golden_file.encode(
         Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
     )
+
+
+def _layer_outputs(keras: Any, tf: Any, model: Any, inputs: Mapping[str, FloatArray]) -> bytes:
+    """npz with the first output of every layer for the first vector, recurrent state cleared; no batch dimension."""
+    tensors = keras_graph.layer_tensors(model)
+    # Uses of a layer in another model are not part of this one: Keras can't reach them from its inputs.
+    known = (
+        {id(tensor) for node in model._nodes for tensor in node.output_tensors} if hasattr(model, "_nodes") else None
+    )
+    tensors = {name: tensor for name, tensor in tensors.items() if known is None or id(tensor) in known}
+    for layer in _all_layers(model):
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
+    try:
+        every = keras.Model(model.inputs, list(tensors.values()))
+        batch = model.inputs[0].shape[0] or 1
+        rows = [tf.constant(np.repeat(array[:1], batch, axis=0)) for array in inputs.values()]
+        results = every(rows if len(rows) > 1 else rows[0], training=False)
+    except Exception as error:
+        raise _RefusedError(f"Keras can't show the outputs of its layers: {_reason(error)}") from None
+    stream = io.BytesIO()
+    named = zip(tensors, tf.nest.flatten(results), strict=True)
+    np.savez(stream, **{f"layer/{name}": np.asarray(tensor, np.float32)[0] for name, tensor in named})
+    return stream.getvalue()
 
 
 def _answer_of_tflite(options: Mapping[str, Any], request: bytes) -> bytes:

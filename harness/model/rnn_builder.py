@@ -57,6 +57,7 @@ class Builder:
     """Collects values, masks, buffers and ops of one graph; offsets are known only in `finish`."""
 
     graph: ModelGraph
+    int8_weights: bool = False
     values: dict[str, Value] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
     mask_sources: dict[Value | None, str] = field(default_factory=dict)  # mask -> name of the tensor it was made from

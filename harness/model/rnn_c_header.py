@@ -5,13 +5,13 @@ from __future__ import annotations
 from harness.model.rnn_format import AVR_MAX_BLOB_BYTES, BLOB_ALIGNMENT
 
 
-def c_header(blob: bytes, *, title: str, ops: int, activations: int) -> str:
+def c_header(blob: bytes, *, title: str, ops: int, activations: int, layouts: int) -> str:
     """Generate hil_model.h.
 
     Args:
         blob: bytes of `encode_blob`.
         title: put into a comment; anything but printable ASCII is replaced, so a name can't end the comment.
-        ops, activations: bit n stands for OpKind n and Activation n; the others are left out of the firmware.
+        ops, activations, layouts: bit n: OpKind n, Activation n, Layout n is used; the others are left out.
     """
     safe = "".join(ch if " " <= ch <= "~" else "?" for ch in title).replace("*/", "* /")
     limit = f"an 8-bit AVR takes models of up to {AVR_MAX_BLOB_BYTES} bytes: use fewer units"
@@ -26,6 +26,7 @@ def c_header(blob: bytes, *, title: str, ops: int, activations: int) -> str:
 #define HIL_MODEL_BYTES {len(blob)}
 #define HIL_MODEL_OPS 0x{ops:x}ul
 #define HIL_MODEL_ACTIVATIONS 0x{activations:x}ul
+#define HIL_MODEL_LAYOUTS 0x{layouts:x}ul
 
 #endif
 #if !defined(HIL_MODEL_USES_ONLY) && !defined(HIL_MODEL_DATA)

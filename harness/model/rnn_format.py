@@ -18,9 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-import numpy as np
-from numpy.typing import NDArray
-
 MAGIC = b"HRNN"
 FORMAT_VERSION = 2
 BLOB_ALIGNMENT = 16
@@ -104,7 +101,11 @@ class MergeMode(IntEnum):
     MINIMUM = 4
 
 
-LAYOUT_FLOAT32 = 1
+class Layout(IntEnum):
+    """How an op's weights are stored."""
+
+    FLOAT32 = 1
+    INT8_WEIGHTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,8 @@ class RecurrentOp:
     c: int
     z: int
     mask: int
-    weights: NDArray[np.float32]
+    weights: bytes
+    layout: Layout = Layout.FLOAT32
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ class DenseOp:
     activation: Activation
     src: int
     dst: int
-    weights: NDArray[np.float32]
+    weights: bytes
+    layout: Layout = Layout.FLOAT32
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,8 @@ class ScaleOp:
     width: int
     src: int
     dst: int
-    weights: NDArray[np.float32]
+    weights: bytes
+    layout: Layout = Layout.FLOAT32
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +224,9 @@ def encode_blob(
     for op in ops:
         offset = 0
         if isinstance(op, RecurrentOp | DenseOp | ScaleOp):
-            block = np.ascontiguousarray(op.weights, dtype="<f4").tobytes()
-            offset = known.setdefault(block, weights_at + len(weights))
+            offset = known.setdefault(op.weights, weights_at + len(weights))
             if offset == weights_at + len(weights):
-                weights += block.ljust(_aligned(len(block)), b"\0")
+                weights += op.weights.ljust(_aligned(len(op.weights)), b"\0")
         records += _encode_op(op, offset)
     body = (tensors + bytes(records)).ljust(weights_at - _HEADER.size, b"\0") + bytes(weights)
     header = _HEADER.pack(
@@ -269,6 +272,11 @@ def activations_of(op: Op) -> tuple[Activation, ...]:
             return ()
 
 
+def layout_of(op: Op) -> Layout:
+    """How its weights are stored; FLOAT32 where there are none."""
+    return op.layout if isinstance(op, RecurrentOp | DenseOp | ScaleOp) else Layout.FLOAT32
+
+
 def _aligned(offset: int) -> int:
     return -(-offset // BLOB_ALIGNMENT) * BLOB_ALIGNMENT
 
@@ -281,7 +289,7 @@ def _encode_tensor(tensor: Tensor) -> bytes:
 def _encode_op(op: Op, weights: int) -> bytes:
     flags = op.flags if isinstance(op, RecurrentOp) else 0
     fields = _encode_fields(op, weights)
-    return _OP.pack(kind_of(op), LAYOUT_FLOAT32, _OP.size + len(fields), op.layer, flags) + fields
+    return _OP.pack(kind_of(op), layout_of(op), _OP.size + len(fields), op.layer, flags) + fields
 
 
 def _encode_fields(op: Op, weights: int) -> bytes:

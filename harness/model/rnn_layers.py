@@ -21,7 +21,7 @@ from harness.model.rnn_settings import (
     units_of,
     weight_of,
 )
-from harness.model.rnn_weights import affine_weights
+from harness.model.rnn_weights import affine_block, float_block
 
 
 def _name(builder: Builder, index: int, layer: LayerSpec, value: Value, mask: Mask) -> None:
@@ -46,7 +46,8 @@ def _dense(builder: Builder, index: int, layer: LayerSpec, prefix: str) -> None:
     check_limit(layer, "rows", steps, fmt.MAX_STEPS)
     check_limit(layer, "inputs", inputs, fmt.MAX_WIDTH)
     activation = activation_of(layer, f"{prefix}activation", "linear", ACTIVATIONS)
-    weights = affine_weights(weight_of(layer, "kernel", (inputs, outputs)), bias_of(layer, outputs, prefix))
+    kernel, bias = weight_of(layer, "kernel", (inputs, outputs)), bias_of(layer, outputs, prefix)
+    weights = affine_block(kernel, bias, first=inputs, int8=builder.int8_weights)
     result = builder.output(layer, (*source.shape[:-1], outputs))
     builder.macs += steps * inputs * outputs
     builder.emit(
@@ -59,6 +60,7 @@ def _dense(builder: Builder, index: int, layer: LayerSpec, prefix: str) -> None:
             src=place(source),
             dst=place(result),
             weights=weights,
+            layout=fmt.Layout.INT8_WEIGHTS if builder.int8_weights else fmt.Layout.FLOAT32,
         ),
         [source, result],
     )
@@ -133,7 +135,7 @@ def add_batch_normalization(builder: Builder, index: int, layer: LayerSpec, pref
     """Inference form: one multiply-add a number, from the moving statistics."""
     source = builder.source(layer)
     scale, shift = batch_norm_of(layer, source.width, len(source.shape), prefix)
-    _scale(builder, index, layer, source, np.concatenate([scale, shift]))
+    _scale(builder, index, layer, source, float_block(np.concatenate([scale, shift])))
 
 
 def batch_norm_of(layer: LayerSpec, width: int, ndim: int, prefix: str = "") -> tuple[FloatArray, FloatArray]:
@@ -160,7 +162,7 @@ def batch_norm_of(layer: LayerSpec, width: int, ndim: int, prefix: str = "") -> 
     return scale.astype(np.float32), shift.astype(np.float32)
 
 
-def _scale(builder: Builder, index: int, layer: LayerSpec, source: Value, weights: FloatArray) -> None:
+def _scale(builder: Builder, index: int, layer: LayerSpec, source: Value, weights: bytes) -> None:
     check_limit(layer, "rows", source.steps, fmt.MAX_STEPS)
     check_limit(layer, "features", source.width, fmt.MAX_WIDTH)
     result = builder.output(layer, source.shape)

@@ -51,7 +51,7 @@ class PackedBlob:
     """A packed model before it becomes a header.
 
     Attributes:
-        ops, activations: bit n: OpKind n, Activation n is used.
+        ops, activations, layouts: bit n: OpKind n, Activation n, Layout n is used.
     """
 
     blob: bytes
@@ -59,14 +59,17 @@ class PackedBlob:
     macs: int
     ops: int
     activations: int
+    layouts: int
     trace: tuple[TracePoint, ...]
 
 
-def pack_rnn(graph: ModelGraph) -> PackedModel:
+def pack_rnn(graph: ModelGraph, *, int8_weights: bool = False) -> PackedModel:
     """Pack a model for the rnn engine.
 
     Args:
         graph: float32 model; shapes without the batch dimension, all lengths known.
+        int8_weights: keep the weights of recurrent and Dense layers in int8, a scale a row; what is computed with stays
+            float32.
 
     Returns:
         The engine's header, the exact arena it needs, and its size and work. Reproducible byte for byte.
@@ -75,13 +78,15 @@ def pack_rnn(graph: ModelGraph) -> PackedModel:
         UsageError: a layer or setting the engine has no kernel for (the message names it and lists what is supported),
             or sizes beyond the format's.
     """
-    packed = pack(graph)
+    packed = pack(graph, int8_weights=int8_weights)
     title = f"a {graph.framework} model, SHA-256 {graph.source_sha256.hex()}"
     return PackedModel(
         engine="rnn",
         model_sha256=graph.source_sha256,
         sources={
-            "hil_model.h": c_header(packed.blob, title=title, ops=packed.ops, activations=packed.activations),
+            "hil_model.h": c_header(
+                packed.blob, title=title, ops=packed.ops, activations=packed.activations, layouts=packed.layouts
+            ),
         },
         arena_bytes=packed.arena_bytes,
         model_bytes=len(packed.blob),
@@ -96,7 +101,7 @@ def pack_blob(graph: ModelGraph) -> tuple[bytes, int, int]:
     return packed.blob, packed.arena_bytes, packed.macs
 
 
-def pack(graph: ModelGraph) -> PackedBlob:
+def pack(graph: ModelGraph, *, int8_weights: bool = False) -> PackedBlob:
     """As `pack_rnn`, without the header."""
     for layer in graph.layers:
         if layer.kind not in _LAYERS:
@@ -105,7 +110,7 @@ def pack(graph: ModelGraph) -> PackedBlob:
                 hint=f"supported layers: {', '.join(sorted(_LAYERS))}",
             )
     graph = fold(graph)
-    builder = Builder(graph)
+    builder = Builder(graph, int8_weights=int8_weights)
     for index, layer in enumerate(graph.layers):
         first_op, macs = builder.op_count, builder.macs
         _LAYERS[layer.kind](builder, index, layer)
@@ -117,6 +122,7 @@ def pack(graph: ModelGraph) -> PackedBlob:
         macs=builder.macs,
         ops=sum(1 << kind for kind in {fmt.kind_of(op) for op in ops}),
         activations=sum(1 << number for number in {number for op in ops for number in fmt.activations_of(op)}),
+        layouts=sum(1 << number for number in {fmt.layout_of(op) for op in ops}),
         trace=trace,
     )
 

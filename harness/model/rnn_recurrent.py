@@ -33,7 +33,7 @@ class _Direction:
 def add_recurrent(builder: Builder, index: int, layer: LayerSpec) -> None:
     """LSTM, GRU, SimpleRNN and RNN."""
     source, initial = _inputs(builder, layer)
-    cells = _cells(layer, source.width, settings="", weights="")
+    cells = _cells(builder, layer, source.width, settings="", weights="")
     direction = _direction(layer, cells, "")
     units = cells[-1].units
     shape = (source.shape[0], units) if direction.sequences else (units,)
@@ -51,8 +51,8 @@ def add_bidirectional(builder: Builder, index: int, layer: LayerSpec) -> None:
     mode = layer.config.get("merge_mode", "concat")
     if mode not in ("concat", "sum", "mul", "ave", None):
         raise UsageError(f"layer {layer.name!r} (Bidirectional) has merge_mode={mode!r}")
-    forward_cells = _cells(layer, source.width, settings="layer.", weights="forward/")
-    backward_cells = _cells(layer, source.width, settings="backward_layer.", weights="backward/")
+    forward_cells = _cells(builder, layer, source.width, settings="layer.", weights="forward/")
+    backward_cells = _cells(builder, layer, source.width, settings="backward_layer.", weights="backward/")
     forward = _direction(layer, forward_cells, "layer.")
     backward = _direction(layer, backward_cells, "backward_layer.", flip=True)
     half = sum(1 + cell.has_c for cell in forward_cells)
@@ -103,15 +103,15 @@ def _inputs(builder: Builder, layer: LayerSpec) -> tuple[Value, list[Value]]:
     return source, initial
 
 
-def _cells(layer: LayerSpec, inputs: int, *, settings: str, weights: str) -> tuple[CellSpec, ...]:
+def _cells(builder: Builder, layer: LayerSpec, inputs: int, *, settings: str, weights: str) -> tuple[CellSpec, ...]:
     """The cells of a layer, lowest first; a wrapped layer's settings and weights have prefixes."""
     kind = str(layer.config[f"{settings}kind"]) if settings else layer.kind
     if kind != "RNN":
-        return (read_cell(layer, kind, inputs, settings=settings, weights=weights),)
+        return (read_cell(layer, kind, inputs, settings=settings, weights=weights, int8=builder.int8_weights),)
     cell = f"{settings}cell."
     kind = str(layer.config.get(f"{cell}kind"))
     if kind != "StackedRNNCells":
-        return (read_cell(layer, kind, inputs, settings=cell, weights=weights),)
+        return (read_cell(layer, kind, inputs, settings=cell, weights=weights, int8=builder.int8_weights),)
     if settings:
         raise UsageError(
             f"layer {layer.name!r} ({layer.kind}) wraps stacked cells, which the rnn engine does not support",
@@ -121,7 +121,8 @@ def _cells(layer: LayerSpec, inputs: int, *, settings: str, weights: str) -> tup
     while (each := f"{cell}cells.{len(cells)}.") + "kind" in layer.config:
         below = cells[-1].units if cells else inputs
         name = str(layer.config[f"{each}kind"])
-        cells.append(read_cell(layer, name, below, settings=each, weights=f"{weights}{len(cells)}/"))
+        where = f"{weights}{len(cells)}/"
+        cells.append(read_cell(layer, name, below, settings=each, weights=where, int8=builder.int8_weights))
     if not cells:
         raise UsageError(f"layer {layer.name!r} ({layer.kind}) has no cells")
     return tuple(cells)
@@ -264,6 +265,7 @@ def _emit(
             z=place(z),
             mask=0 if mask is None else place(mask),
             weights=cell.weights,
+            layout=cell.layout,
         ),
         [source, target, z, *states, *([] if mask is None else [mask])],
     )

@@ -43,3 +43,32 @@ def affine_weights(kernel: FloatArray, bias: FloatArray) -> FloatArray:
     whole = rows.shape[1] // 8 * 8
     groups = rows[:, :whole].reshape(len(rows), -1, 8).transpose(1, 0, 2)
     return np.concatenate([groups.reshape(-1), rows[:, whole:].T.reshape(-1)])
+
+
+def affine_block(kernel: FloatArray, bias: FloatArray, *, first: int, int8: bool) -> bytes:
+    """`affine_weights` as bytes, or the same rows in int8.
+
+    Args:
+        kernel: (inputs, outputs); the first `first` inputs are those of the first vector, which has a scale of its own.
+        bias: (outputs,).
+
+    Returns:
+        int8: per row its bias and the scales of both vectors' weights (max|w| / 127 each, float32), then per row the
+        weights over their scale, rounded to nearest; a multiple of 4 bytes.
+    """
+    if not int8:
+        return affine_weights(kernel, bias).astype("<f4").tobytes()
+    scales, rows = [], []
+    for part in (kernel[:first], kernel[first:]):
+        top = np.abs(part).max(axis=0) if len(part) else np.zeros(kernel.shape[1])
+        scale = np.where(top > 0, top / 127.0, 1.0).astype(np.float32)
+        scales.append(scale)
+        rows.append(np.clip(np.rint(part.astype(np.float64) / scale), -127, 127).astype(np.int8))
+    head = np.stack([bias, *scales], axis=1).astype("<f4").tobytes()
+    body = np.ascontiguousarray(np.concatenate(rows).T).tobytes()
+    return head + body.ljust(-(-len(body) // 4) * 4, b"\0")
+
+
+def float_block(weights: FloatArray) -> bytes:
+    """Floats as they stand."""
+    return np.ascontiguousarray(weights, "<f4").tobytes()

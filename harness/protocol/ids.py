@@ -28,7 +28,7 @@ class MessageType(IntEnum):
     STATS = 0x07
     BAUD = 0x08
     LINK_TEST = 0x09
-    # Reserved so that later versions need no other format: LAYER_TRACE 0x0A.
+    LAYER_TRACE = 0x0A
     INFO = 0x81
     PONG = 0x82
     RESULT = 0x83
@@ -38,6 +38,7 @@ class MessageType(IntEnum):
     STATS_REPLY = 0x87
     BAUD_SET = 0x88
     LINK_TESTED = 0x89
+    LAYER_TRACED = 0x8A
     BOOT = 0xC0
     LOG = 0xC1
     ERROR = 0xFF

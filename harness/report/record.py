@@ -218,6 +218,28 @@ class InterruptionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer for one vector, on the board beside Keras.
+
+    Attributes:
+        max_abs: largest |board - Keras| of its output; None where Keras shows no such layer. `range`: Keras' max - min.
+        differs: max_abs is beyond the tolerance, the bundle's share of `range`.
+        cycles: ticks where a tick is a cycle of the CPU; else None.
+    """
+
+    name: str
+    kind: str
+    shape: list[int]
+    max_abs: float | None
+    range: float | None
+    differs: bool
+    ticks: int
+    cycles: int | None
+    macs: int
+    cycles_per_mac: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything `hil run` knows in the end.
 
@@ -252,3 +274,4 @@ class RunRecord:
     conversion: ConversionRecord | None = None
     interruptions: list[InterruptionRecord] = field(default_factory=list)
     allowed_interruptions: int = 0
+    layers: list[LayerRecord] = field(default_factory=list)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.report.checks import checks
 from harness.report.interruptions import interruption_text
+from harness.report.layers import layers_block
 from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
@@ -37,6 +38,7 @@ def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
         _accuracy(record, wide=width >= _WIDE),
         _worst(record),
         _latency(record),
+        *([layers_block(record)] if record.layers else []),
         _memory(record),
         _link(record),
     ]

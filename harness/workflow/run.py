@@ -25,6 +25,8 @@ from harness.workflow.connect import FlashMode, check_engine_ready, connect
 from harness.workflow.conversion import ConversionOptions
 from harness.workflow.converted import check_quantisation, converted_outputs
 from harness.workflow.journal import Journal
+from harness.workflow.line_speed import settle_rate
+from harness.workflow.per_layer import check_traceable, trace_layers
 from harness.workflow.prepare import AS_IS, Prepared, existing_file, prepare
 from harness.workflow.progress import Progress, Silent
 from harness.workflow.stream import FloatArray, Streamed, Traffic, check_shapes, stream
@@ -49,6 +51,8 @@ class RunOptions:
         allow_interruptions: restarts and lost connections of the board that do not fail the run; its results are
             complete and checked either way.
         conversion: how engine tflm gets its model.
+        baud: the line's rate, and no other; None: the fastest clean one of those the catalogue lets the board try.
+        per_layer: also compare and time every layer for the first vector; engine rnn only.
         exported, exported_sha256: an image that was built elsewhere; see `prepare`.
     """
 
@@ -57,6 +61,7 @@ class RunOptions:
     engine: str | None = None
     port: str | None = None
     serial_number: str | None = None
+    baud: int | None = None
     vectors: Path | None = None
     labels: Path | None = None
     data: Path | None = None
@@ -69,6 +74,7 @@ class RunOptions:
     conversion: ConversionOptions = AS_IS
     exported: Path | None = None
     exported_sha256: str | None = None
+    per_layer: bool = False
 
     def __post_init__(self) -> None:
         if self.warmup < 1:
@@ -143,6 +149,8 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
         exported=options.exported,
         exported_sha256=options.exported_sha256,
     )
+    if options.per_layer:
+        check_traceable(prepared.packed)
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         return run_on(target, prepared, options, watch)
 
@@ -171,6 +179,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
             traffic = Traffic()
 
             def work(session: Session) -> tuple[Streamed, DeviceStats]:
+                settle_rate(session, board=target.board, target=target.name, baud=options.baud)
                 with traffic.of_session(session):
                     streamed = stream(
                         session,
@@ -187,6 +196,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
                 target, image, session, work, results=lambda: len(journal.results), progress=progress
             )
             streamed, stats = survived.result
+            layers = trace_layers(survived.session, prepared, progress) if options.per_layer else []
             record = summarise(
                 prepared=prepared,
                 target=target,
@@ -200,6 +210,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
                 wall_s=time.monotonic() - start,
                 interruptions=survived.interruptions,
                 allowed_interruptions=options.allow_interruptions,
+                layers=layers,
             )
             journal.finish()
     return RunOutcome(record, bundle, streamed.outputs)

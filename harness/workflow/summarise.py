@@ -28,6 +28,7 @@ from harness.report.record import (
     Distribution,
     InterruptionRecord,
     LatencyRecord,
+    LayerRecord,
     LinkRecord,
     MemoryRecord,
     ModelRecord,
@@ -60,6 +61,7 @@ def summarise(
     wall_s: float,
     interruptions: list[InterruptionRecord],
     allowed_interruptions: int,
+    layers: list[LayerRecord],
 ) -> RunRecord:
     """The record of one finished run.
 
@@ -146,6 +148,7 @@ def summarise(
         console=list(session.console),
         interruptions=interruptions,
         allowed_interruptions=allowed_interruptions,
+        layers=layers,
         conversion=compared.record if compared else None,
     )
 

@@ -13,7 +13,7 @@ import sys
 import zlib
 from pathlib import Path
 
-from harness.protocol import line
+from harness.protocol import line, trace
 from harness.protocol import messages as m
 from harness.protocol.frame import encode_frame
 from harness.protocol.ids import DType, ErrorCode, InferFlag, LogLevel, MessageType, ResetReason
@@ -74,9 +74,12 @@ def payloads() -> dict[str, bytes]:
         "baud_set": _header(t.BAUD_SET, 9) + line.encode_baud_set(921600),
         "link_test": _header(t.LINK_TEST, 10) + line.encode_link_test(line.LinkTest(4, 2)),
         "link_tested": _header(t.LINK_TESTED, 10) + line.encode_link_tested(line.LinkTested(4, 1)),
+        "layer_trace": _header(t.LAYER_TRACE, 11) + trace.encode_trace(trace.TraceRequest(1, 2, 12, 4, vectors[0])),
+        "layer_traced": _header(t.LAYER_TRACED, 11)
+        + trace.encode_traced(trace.TraceReply(3, 40, vectors[0][:4])),
         "log": _header(t.LOG, 0) + m.encode_log(m.LogLine(LogLevel.WARNING, "brown-out near: 2.9 V")),
-        "reboot": _header(t.REBOOT, 11),
-        "rebooting": _header(t.REBOOTING, 11),
+        "reboot": _header(t.REBOOT, 12),
+        "rebooting": _header(t.REBOOTING, 12),
         "unknown_type": struct.pack("<BHI", 0x3F, 0xFFFF, 0xFFFFFFFF),
     }
     ping = _header(t.PING, 0x0101, 0x01010101)  # no zero of its own, so the run lengths below are exact

@@ -8,6 +8,7 @@
 #define HIL_MODEL_BYTES 640
 #define HIL_MODEL_OPS 0x6ul
 #define HIL_MODEL_ACTIVATIONS 0xdul
+#define HIL_MODEL_LAYOUTS 0x2ul
 
 #endif
 #if !defined(HIL_MODEL_USES_ONLY) && !defined(HIL_MODEL_DATA)

@@ -35,7 +35,7 @@ bool read_header(BlobHeader* header) {
   const uint32_t tensors = (uint32_t(header->input_count) + header->output_count) * sizeof(TensorRecord);
   return header->magic == rnn::kMagic && header->version == rnn::kFormatVersion && header->blob_bytes <= hil_rnn_model_bytes &&
          header->blob_bytes >= sizeof *header + tensors && header->input_count != 0 && header->output_count != 0 &&
-         header->arena_bytes <= rnn::kMaxArenaBytes && header->state_bytes <= header->arena_bytes;
+         header->arena_bytes <= rnn::kMaxArenaBytes && header->state_bytes <= header->arena_bytes && header->op_count <= 0xFFFF;
 }
 
 /* Record of input `index`, or of output `index - input_count`. The header has been checked. */
@@ -161,13 +161,20 @@ void engine_set_input(uint8_t index, const uint8_t* data) {
 
 EngineStatus engine_invoke() {
   if (g_model.arena == nullptr) return status(HIL_ERR_ENGINE_NOT_READY, 0, "engine is not initialised");
+  engine_run_ops(0, uint16_t(g_model.op_count));
+  return status(0, 0, "");
+}
+
+uint16_t engine_op_count() { return g_model.arena != nullptr ? uint16_t(g_model.op_count) : uint16_t(0); }
+
+void engine_run_ops(uint16_t first, uint16_t end) {
+  if (g_model.arena == nullptr) return;
   uint32_t at = g_model.ops;
-  for (uint32_t i = 0; i < g_model.op_count; ++i) {
+  for (uint16_t i = 0; i < end; ++i) {
     const OpHeader op = rnn::read_record<OpHeader>(g_model, at);
-    rnn::op_run(op.kind, g_model, at);
+    if (i >= first) rnn::op_run(op.kind, g_model, at);
     at += op.bytes;
   }
-  return status(0, 0, "");
 }
 
 void engine_get_output(uint8_t index, uint8_t* out) {

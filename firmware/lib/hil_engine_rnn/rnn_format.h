@@ -79,7 +79,7 @@ enum Activation : uint8_t {
 };
 
 /* How an op's weights are stored (OpHeader::layout). */
-enum Layout : uint8_t { kFloat32 = 1 };
+enum Layout : uint8_t { kFloat32 = 1, kInt8Weights = 2 };
 
 /* Every op record starts with this; `bytes` is the whole record's size, so unknown kinds can be told apart from damage. */
 struct OpHeader {
@@ -106,8 +106,12 @@ enum RecurrentFlags : uint16_t {
  * "affine n of (x, h)" below are n rows of weights: for each whole group of 8 rows 8 biases, then 8 per x, then 8 per h; then per
  * remaining row its bias, its x and its h.
  *
+ * With kInt8Weights it is, for all n rows, {bias, scale of x, scale of h} as floats, and then n rows of nx + nh int8, padded to a
+ * multiple of 4 bytes: row j gives bias + scale_x * sum(q * x) + scale_h * sum(q * h).
+ *
  * LSTM: z[4][U2], U2 = units rounded up to even, gates in the order i, f, o, c. Weights, per pair of units (a, b): 8 biases
  *   {ia ib fa fb oa ob ca cb}, then 8 per input, then 8 per recurrent unit. An odd last unit is paired with zeros.
+ *   With kInt8Weights: z[4][U], weights: affine 4U of (x, h), gates in the order i, f, o, c.
  * GRU: z[4][U]: z, r, candidate, and its recurrent part. Weights: affine 2U of (x, h), z first; affine U of x; affine U of h.
  * Simple RNN: z[U]. Weights: affine U of (x, h).
  * Peephole: z[4][U], gates i, f, c, o. Weights: affine 4U of (x, h), then U peepholes each of i, f, o.

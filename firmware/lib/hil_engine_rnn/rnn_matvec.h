@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 
+#include "rnn_format.h"
+#include "rnn_uses.h"
+
 /* Cortex-M4F, M7, M33: hand-written inner loops (rnn_matvec_arm.cpp). HIL_RNN_PORTABLE=1 takes the portable ones instead; the bits
  * are the same. */
 #if defined(__thumb2__) && defined(__ARM_FP) && defined(__ARM_FEATURE_FMA) && !defined(HIL_RNN_PORTABLE)
@@ -31,11 +34,21 @@ const float* matvec8(const float* w, const float* x, uint16_t nx, const float* h
 /* sum + sum over k of w[k] * x[k]. */
 float dot(float sum, const float* w, const float* x, uint16_t n);
 
-/* out[0, n) = affine n of (x, h) as rnn_format.h lays it out. Returns the weights' end. */
-const float* affine(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* out, uint16_t n);
+/* out[0, n) = affine n of (x, h) as rnn_format.h lays it out in float32, or in int8. Returns the weights' end. */
+const float* affine_float(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* out, uint16_t n);
+const float* affine_int8(const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* out, uint16_t n);
 
-/* Floats of such weights. */
-inline uint32_t affine_floats(uint32_t n, uint32_t nx, uint32_t nh) { return n * (1 + nx + nh); }
+/* Either, by layout. */
+inline const float* affine(uint8_t layout, const float* w, const float* x, uint16_t nx, const float* h, uint16_t nh, float* out,
+                           uint16_t n) {
+  return HIL_RNN_USES_LAYOUT(kInt8Weights) && layout == kInt8Weights ? affine_int8(w, x, nx, h, nh, out, n)
+                                                                     : affine_float(w, x, nx, h, nh, out, n);
+}
+
+/* Size of such weights, in floats. */
+inline uint32_t affine_floats(uint8_t layout, uint32_t n, uint32_t nx, uint32_t nh) {
+  return layout == kInt8Weights ? 3 * n + (n * (nx + nh) + 3) / 4 : n * (1 + nx + nh);
+}
 
 }  // namespace rnn
 }  // namespace hil

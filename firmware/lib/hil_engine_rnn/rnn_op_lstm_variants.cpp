@@ -10,10 +10,10 @@ namespace hil {
 namespace rnn {
 
 bool peephole_check(const Model& model, uint32_t at) {
-  if (!record_fits<RecurrentRecord>(model, at)) return false;
+  if (!record_fits<RecurrentRecord>(model, at, kInt8Weights)) return false;
   const RecurrentRecord r = read_record<RecurrentRecord>(model, at);
   if (!recurrent_sizes_fit(r)) return false;
-  const CellNeeds needs = {4u * r.units, r.units, affine_floats(4u * r.units, r.inputs, r.units) + 3u * r.units};
+  const CellNeeds needs = {4u * r.units, r.units, affine_floats(r.op.layout, 4u * r.units, r.inputs, r.units) + 3u * r.units};
   return recurrent_check(model, r, kRecurrentFlags & ~kResetAfter, needs);
 }
 
@@ -25,7 +25,7 @@ static void peephole_step(const Cell& cell, const float* x) {
   float* const zf = zi + units;
   float* const zc = zf + units;
   float* const zo = zc + units;
-  const float* w = affine(cell.weights, x, cell.inputs, cell.h, units, zi, uint16_t(4 * units));
+  const float* w = affine(cell.layout, cell.weights, x, cell.inputs, cell.h, units, zi, uint16_t(4 * units));
   for (uint16_t j = 0; j < 2 * units; ++j) zi[j] = fma32(flash_float(w + j), c[j < units ? j : j - units], zi[j]);
   w += 2 * units;
   activate(cell.recurrent_activation, zi, uint16_t(2 * units));
@@ -44,10 +44,10 @@ static void peephole_step(const Cell& cell, const float* x) {
 void peephole_run(const Model& model, uint32_t at) { recurrent_run(model, at, peephole_step); }
 
 bool coupled_check(const Model& model, uint32_t at) {
-  if (!record_fits<RecurrentRecord>(model, at)) return false;
+  if (!record_fits<RecurrentRecord>(model, at, kInt8Weights)) return false;
   const RecurrentRecord r = read_record<RecurrentRecord>(model, at);
   if (!recurrent_sizes_fit(r)) return false;
-  const CellNeeds needs = {3u * r.units, r.units, affine_floats(3u * r.units, r.inputs, r.units)};
+  const CellNeeds needs = {3u * r.units, r.units, affine_floats(r.op.layout, 3u * r.units, r.inputs, r.units)};
   return recurrent_check(model, r, kRecurrentFlags & ~kResetAfter, needs);
 }
 
@@ -57,7 +57,7 @@ static void coupled_step(const Cell& cell, const float* x) {
   float* const zf = cell.z;
   float* const zc = zf + units;
   float* const zo = zc + units;
-  affine(cell.weights, x, cell.inputs, cell.h, units, zf, uint16_t(3 * units));
+  affine(cell.layout, cell.weights, x, cell.inputs, cell.h, units, zf, uint16_t(3 * units));
   activate(cell.recurrent_activation, zf, units);
   activate(cell.activation, zc, units);
   activate(cell.recurrent_activation, zo, units);

@@ -52,11 +52,12 @@ inline Record read_record(const Model& model, uint32_t at) {
   return record;
 }
 
-/* For checks: true if the record's size and layout are those of this version. The blob must hold op.bytes, as the engine made sure. */
+/* For checks: true if the record's size is that of this version and its layout kFloat32, or `other` and in use. The blob must hold
+ * op.bytes, as the engine made sure. */
 template <typename Record>
-inline bool record_fits(const Model& model, uint32_t at) {
+inline bool record_fits(const Model& model, uint32_t at, uint8_t other = kFloat32) {
   const OpHeader op = read_record<OpHeader>(model, at);
-  return op.bytes == sizeof(Record) && op.layout == kFloat32;
+  return op.bytes == sizeof(Record) && (op.layout == kFloat32 || (op.layout == other && HIL_RNN_USES_LAYOUT(other)));
 }
 
 /* `at` is the blob offset of the op's record, which lies inside the blob. check MUST accept only what run can do without touching a

@@ -50,9 +50,16 @@ bool recurrent_check(const Model& model, const RecurrentRecord& r, uint16_t flag
 
 void recurrent_run(const Model& model, uint32_t at, Step step) {
   const RecurrentRecord r = read_record<RecurrentRecord>(model, at);
-  const Cell cell = {
-      model.weights(r.weights), model.floats(r.h), model.floats(r.c), model.floats(r.z), r.inputs, r.units, r.op.flags, r.activation,
-      r.recurrent_activation};
+  const Cell cell = {model.weights(r.weights),
+                     model.floats(r.h),
+                     model.floats(r.c),
+                     model.floats(r.z),
+                     r.inputs,
+                     r.units,
+                     r.op.flags,
+                     r.op.layout,
+                     r.activation,
+                     r.recurrent_activation};
   const uint16_t flags = r.op.flags;
   const size_t row_bytes = r.units * sizeof(float);
   if (flags & kFreshState) {

@@ -16,6 +16,7 @@ struct Cell {
   uint16_t inputs;
   uint16_t units;
   uint16_t flags;
+  uint8_t layout;
   uint8_t activation;
   uint8_t recurrent_activation;
 };

@@ -1,5 +1,6 @@
 /* Which ops and activations this build needs, as its model says: the linker then leaves out the others. hil_model.h defines
- * HIL_MODEL_OPS (bit n: OpKind n) and HIL_MODEL_ACTIVATIONS (bit n: Activation n); one that doesn't gets everything.
+ * HIL_MODEL_OPS (bit n: OpKind n), HIL_MODEL_ACTIVATIONS (bit n: Activation n) and HIL_MODEL_LAYOUTS (bit n: Layout n); one that doesn't
+ * gets everything.
  */
 #ifndef HIL_RNN_USES_H
 #define HIL_RNN_USES_H
@@ -14,6 +15,12 @@
 #define HIL_RNN_USES_OP(kind) ((HIL_MODEL_OPS & (1ul << (kind))) != 0)
 #else
 #define HIL_RNN_USES_OP(kind) 1
+#endif
+
+#if defined(HIL_MODEL_LAYOUTS)
+#define HIL_RNN_USES_LAYOUT(layout) ((HIL_MODEL_LAYOUTS & (1ul << (layout))) != 0)
+#else
+#define HIL_RNN_USES_LAYOUT(layout) 1
 #endif
 
 #if defined(HIL_MODEL_ACTIVATIONS)

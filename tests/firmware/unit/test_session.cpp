@@ -108,8 +108,13 @@ TEST(ping_returns_its_body_up_to_the_longest_frame) {
 
 TEST(an_unknown_request_type_is_said_to_be_unknown) {
   start();
-  check_error(request(0x0A, 2), HIL_ERR_UNKNOWN_TYPE, 0x0A, 0x0A);
+  check_error(request(0x0B, 2), HIL_ERR_UNKNOWN_TYPE, 0x0B, 0x0B);
   check_error(request(0x7F, 3, Bytes(40, 1)), HIL_ERR_UNKNOWN_TYPE, 0x7F, 0x7F);
+}
+
+TEST(layers_of_an_engine_that_shows_none_are_refused) {
+  start();
+  check_error(request(HIL_MSG_LAYER_TRACE, 2, Bytes(24, 0)), HIL_ERR_UNSUPPORTED, HIL_MSG_LAYER_TRACE, HIL_MSG_LAYER_TRACE);
 }
 
 TEST(replies_and_unsolicited_messages_from_an_echoing_line_are_not_answered) {

@@ -20,7 +20,7 @@
 #define HIL_MSG_STATS 0x07
 #define HIL_MSG_BAUD 0x08
 #define HIL_MSG_LINK_TEST 0x09
-/* Reserved so that later versions need no other format: LAYER_TRACE 0x0A. */
+#define HIL_MSG_LAYER_TRACE 0x0A
 #define HIL_MSG_INFO 0x81
 #define HIL_MSG_PONG 0x82
 #define HIL_MSG_RESULT 0x83
@@ -30,6 +30,7 @@
 #define HIL_MSG_STATS_REPLY 0x87
 #define HIL_MSG_BAUD_SET 0x88
 #define HIL_MSG_LINK_TESTED 0x89
+#define HIL_MSG_LAYER_TRACED 0x8A
 #define HIL_MSG_BOOT 0xC0
 #define HIL_MSG_LOG 0xC1
 #define HIL_MSG_ERROR 0xFF

@@ -25,6 +25,11 @@ __attribute__((weak)) uint8_t hil_platform_memory_kind(const void*) { return 0; 
 }
 
 namespace hil {
+
+/* And of the engine's. */
+__attribute__((weak)) uint16_t engine_op_count() { return 0; }
+__attribute__((weak)) void engine_run_ops(uint16_t, uint16_t) {}
+
 namespace {
 
 const size_t kBodyCapacity = HIL_MAX_FRAME_BYTES - HIL_HEADER_BYTES - HIL_CRC_BYTES;
@@ -33,8 +38,10 @@ static_assert(HIL_MAX_FRAME_BYTES >= 128 && HIL_MAX_FRAME_BYTES <= 0xFFFF, "INFO
 const size_t kHelloBytes = 6;
 const size_t kInferHeadBytes = 2; /* flags u8, count u8; the same in RESULT */
 const size_t kTicksBytes = 4;
-const size_t kBaudBytes = 6;     /* baud u32, lease_ms u16 */
-const size_t kLinkTestBytes = 4; /* down u16, up u16 */
+const size_t kTraceHeadBytes = 10; /* first_op u16, end_op u16, offset u32, bytes u16 */
+const size_t kTracedHeadBytes = 6; /* op_count u16, ticks u32 */
+const size_t kBaudBytes = 6;       /* baud u32, lease_ms u16 */
+const size_t kLinkTestBytes = 4;   /* down u16, up u16 */
 const uint16_t kLinkTestGapMs = 200;
 
 #if defined(__AVR__)
@@ -196,13 +203,17 @@ void handle_hello(const Request& request) {
   answer(request, write_info(g_reply + HIL_HEADER_BYTES, kBodyCapacity, nonce, g.engine));
 }
 
-/* Runs one vector. `out` receives ticks and outputs. */
-EngineStatus run_vector(const uint8_t* in, bool keep_state, uint8_t* out) {
-  if (!keep_state) engine_reset_state();
+void set_inputs(const uint8_t* in) {
   for (uint8_t i = 0; i < engine_input_count(); ++i) {
     engine_set_input(i, in);
     in += tensor_bytes(engine_input_info(i));
   }
+}
+
+/* Runs one vector. `out` receives ticks and outputs. */
+EngineStatus run_vector(const uint8_t* in, bool keep_state, uint8_t* out) {
+  if (!keep_state) engine_reset_state();
+  set_inputs(in);
   uint32_t start = hil_platform_ticks();
   EngineStatus status = engine_invoke();
   put_u32(out, hil_platform_ticks() - start);
@@ -262,6 +273,47 @@ void handle_infer(const Request& request) {
   }
   size_t n = send(g_reply, HIL_MSG_RESULT, request.seq, static_cast<size_t>(out - g_reply) - HIL_HEADER_BYTES);
   if (request.effectful) g.stored_bytes = n;
+}
+
+void handle_layer_trace(const Request& request) {
+  const uint16_t ops = engine_op_count();
+  if (ops == 0) {
+    answer_error(request, HIL_ERR_UNSUPPORTED, request.type, "this engine shows no layers");
+    return;
+  }
+  if (request.body_bytes < kTraceHeadBytes) {
+    answer_error(request, HIL_ERR_BAD_LENGTH, kTraceHeadBytes + g.input_bytes);
+    return;
+  }
+  if (g.engine.code != 0) {
+    answer_error(request, g.engine.code, g.engine.detail, g.engine.text);
+    return;
+  }
+  if (request.body_bytes - kTraceHeadBytes != g.input_bytes) {
+    answer_error(request, HIL_ERR_BAD_INPUT, g.input_bytes);
+    return;
+  }
+  const uint16_t first = get_u16(request.body);
+  const uint16_t end = get_u16(request.body + 2);
+  const uint32_t offset = get_u32(request.body + 4);
+  const uint16_t bytes = get_u16(request.body + 8);
+  const uint32_t used = engine_arena_used();
+  if (first > end || end > ops || offset > used || bytes > used - offset || bytes > kBodyCapacity - kTracedHeadBytes) {
+    answer_error(request, HIL_ERR_BAD_LENGTH, kTraceHeadBytes + g.input_bytes, "beyond the ops, the arena or a frame");
+    return;
+  }
+  g.stored_bytes = 0; /* as for RESULT */
+  engine_reset_state();
+  set_inputs(request.body + kTraceHeadBytes);
+  engine_run_ops(0, first);
+  const uint32_t start = hil_platform_ticks();
+  engine_run_ops(first, end);
+  const uint32_t ticks = hil_platform_ticks() - start;
+  uint8_t* out = g_reply + HIL_HEADER_BYTES;
+  put_u16(out, ops);
+  put_u32(out + 2, ticks);
+  memcpy(out + kTracedHeadBytes, arena_start() + offset, bytes);
+  send(g_reply, HIL_MSG_LAYER_TRACED, request.seq, kTracedHeadBytes + bytes);
 }
 
 void handle_set_arena(const Request& request) {
@@ -362,6 +414,9 @@ void execute(const Request& request) {
     case HIL_MSG_STATS:
       if (!has_no_body(request)) return;
       answer(request, write_stats(g_request + HIL_HEADER_BYTES, kBodyCapacity, g.engine, g_receiver));
+      return;
+    case HIL_MSG_LAYER_TRACE:
+      handle_layer_trace(request);
       return;
     case HIL_MSG_BAUD:
       handle_baud(request);
