@@ -153,14 +153,15 @@ def _echoes(session: Session, progress: Progress) -> list[EchoRecord]:
 
 def _streams(session: Session, nbytes: int, progress: Progress) -> tuple[StreamRecord | None, StreamRecord | None]:
     progress.phase("pattern", 2)
+    try:
+        session.test_line(0, 0)  # a firmware that doesn't know the request would take the pattern for damaged frames
+    except DeviceError as error:
+        if error.code != ErrorCode.UNKNOWN_TYPE:
+            raise
+        return None, None
     found: list[StreamRecord | None] = []
     for down, up in ((nbytes, 0), (0, nbytes)):
-        try:
-            tested = session.test_line(down, up)
-        except DeviceError as error:
-            if error.code != ErrorCode.UNKNOWN_TYPE:
-                raise
-            tested = None
+        tested = session.test_line(down, up)
         progress.advance()
         if tested is None:
             found.append(None)
