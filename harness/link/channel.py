@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from harness.errors import BoardError, DeviceRebootedError, SessionTakenError
+from harness.errors import BoardError, DeviceRebootedError, NoAnswerError, SessionTakenError
 from harness.link.console import Console, sanitise
 from harness.link.deadline import Deadline
+from harness.link.holder import describe_intruders
 from harness.link.port import Port
 from harness.protocol.frame import Frame, FrameSplitter, encode_message
 from harness.protocol.ids import NO_SESSION, ErrorCode, LogLevel, MessageType, ResetReason
@@ -91,7 +92,11 @@ class Channel:
         return self._console.tail(self._splitter.pending_text())
 
     def error(self, kind: Callable[..., BoardError], what: str, **details: str | int | None) -> BoardError:
-        """A `kind` error that says where it happened and what the device printed last."""
+        """A `kind` error that says where it happened and what the device printed last; and who else reads the port."""
+        if kind is NoAnswerError:
+            intruders = describe_intruders(self.port.name)
+            if intruders:
+                what, details = f"{what}; another program reads this port: {intruders}", {"hint": "end that program"}
         return kind(what, board=self.board, port=self.port.name, console=self.console, **details)
 
     def wire_s(self, nbytes: int) -> float:

@@ -27,6 +27,27 @@ def describe_holders(device: str, *, others_only: bool = False) -> str:
     return ", ".join(f"this process (pid {pid})" if pid == os.getpid() else f"pid {pid} ({name})" for pid, name in seen)
 
 
+def describe_intruders(device: str) -> str:
+    """As `describe_holders`, of programs that are neither this one nor started by it; "" for what is no device file.
+
+    A lock keeps out only those who ask for it: a program that just opens the port gets a share of its bytes.
+    """
+    if not device.startswith("/"):
+        return ""
+    return ", ".join(f"pid {pid} ({name})" for pid, name in holders(device) if not _is_ours(pid))
+
+
+def _is_ours(pid: int) -> bool:
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        try:
+            pid = int((_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+    return False
+
+
 def _descriptors(pid: int) -> list[Path]:
     try:
         return list((_PROC / str(pid) / "fd").iterdir())

@@ -141,9 +141,18 @@ class SerialPort:
             data = os.read(self._fd, max_bytes)
         except BlockingIOError:  # someone else read them
             return b""
-        if not data:
+        if not data and self._hung_up():
             raise OSError(errno.EIO, "the line hung up")
         return data
+
+    def _hung_up(self) -> bool:
+        """After a read of nothing. With pyserial's VMIN 0 that is also what is left where someone else read first."""
+        assert self._fd is not None
+        if not os.isatty(self._fd):
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return any(events & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, events in poll.poll(0))
 
     def _read_polling(self, max_bytes: int, deadline: Deadline) -> bytes:
         # The timeout stays as it was at open: a change makes pyserial negotiate the whole line anew over the network.

@@ -205,13 +205,13 @@ class LinkRecord:
 
 @dataclass(frozen=True, slots=True)
 class InterruptionRecord:
-    """The board restarted, or its port went away, in the middle; the run went on with the results it had.
+    """The board restarted, its port went away, or another program took bytes; the run went on with the results it had.
 
-    `reason` is the device's reset reason or the system's word for the lost port, `after_vectors` the results by then,
-    `port` the one the run went on with.
+    `reason` is the device's reset reason, the system's word for the lost port, or the other program; `after_vectors`
+    the results by then, `port` the one the run went on with.
     """
 
-    kind: Literal["restart", "lost port"]
+    kind: Literal["restart", "lost port", "another program reads this port"]
     reason: str
     after_vectors: int
     port: str

@@ -11,6 +11,7 @@ from harness.boards.target import Target
 from harness.build.image import FirmwareImage
 from harness.errors import BoardError, DeviceRebootedError, PortLostError, WrongDeviceError
 from harness.link.deadline import Deadline
+from harness.link.holder import describe_intruders
 from harness.link.session import Session
 from harness.report.record import InterruptionRecord
 from harness.workflow.connect import check_engine_ready, mismatches
@@ -59,7 +60,8 @@ def through_interruptions(
     while True:
         before = results()
         try:
-            return Survived(work(session), session, interruptions)
+            result = work(session)
+            return Survived(result, session, interruptions + _intrusions(session, results()))
         except (DeviceRebootedError, PortLostError) as error:
             barren = 0 if results() > before else barren + 1
             if barren >= MOST_WITHOUT_PROGRESS:
@@ -103,6 +105,17 @@ def _record(error: DeviceRebootedError | PortLostError, session: Session, after_
     reason = error.what.partition("(")[2].rpartition(")")[0] or error.what
     restarted = isinstance(error, DeviceRebootedError)
     return InterruptionRecord("restart" if restarted else "lost port", reason, after_vectors, session.port_name)
+
+
+def _intrusions(session: Session, after_vectors: int) -> list[InterruptionRecord]:
+    """Told by its damage: bytes are missing, and somebody else has the port open."""
+    stats = session.link_stats
+    if not (stats.resent_frames or stats.bad_frames):
+        return []
+    intruders = describe_intruders(session.port_name)
+    if not intruders:
+        return []
+    return [InterruptionRecord("another program reads this port", intruders, after_vectors, session.port_name)]
 
 
 def _given_up(error: BoardError, how: str) -> BoardError:

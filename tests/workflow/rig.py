@@ -22,9 +22,9 @@ COUNT = 300
 BUILD_ID, MODEL = bytes(range(16)), bytes(range(32))
 
 
-def prepared(firmware: Path) -> Prepared:
+def prepared(firmware: Path, count: int = COUNT) -> Prepared:
     """A bundle whose model is the echo engine: the sum of three numbers."""
-    inputs = np.arange(COUNT * 3, dtype=np.float32).reshape(COUNT, 3)
+    inputs = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
     golden = inputs.sum(axis=1, keepdims=True)
     graph = ModelGraph(MODEL, "none", {"x": (3,)}, (), ("y",))
     bundle = Bundle("sum", firmware, MODEL, (inputs,), None, (golden,), graph, "regression", 1e-4, False, {})
@@ -48,6 +48,12 @@ class Rig:
         link.symlink_to(self._device.port_name)
         ids = {"vid": "10c4", "pid": "ea60", "serial_number": "0001", "location": "1-2.3"}
         self.inventory.write_text(json.dumps([{"device": str(link), **ids}]))
+
+    @property
+    def port_name(self) -> str:
+        """Of the pty itself."""
+        assert self._device is not None
+        return self._device.port_name
 
     def pull(self) -> None:
         if self._device is not None:

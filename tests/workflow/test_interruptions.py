@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.errors import DeviceRebootedError, PortLostError, WrongDeviceError
+from harness.errors import DeviceRebootedError, NoAnswerError, PortLostError, WrongDeviceError
 from harness.link import serial_port
 from harness.link.deadline import Deadline
 from harness.protocol.frame import decode_segment
@@ -22,6 +27,19 @@ from harness.workflow.progress import Silent
 from harness.workflow.run import RunOptions, run_on
 from tests.link.device import compile_firmware
 from tests.workflow.rig import BOARD, COUNT, Rig, prepared
+
+# As pyserial leaves a port, a read of nothing looks like its end; so the thief goes by the clock.
+THIEF = """
+import os, time
+fd = os.open({port!r}, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+print(os.getpid(), flush=True)
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    try:
+        os.read(fd, 20)
+    except BlockingIOError:
+        pass
+"""
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +195,29 @@ def test_another_board_in_its_place_is_refused(rig: Rig, firmware: Path, tmp_pat
 
     with pytest.raises(WrongDeviceError, match="another firmware answered"):
         run(rig, firmware, AtResult(exchange, 77))
+
+
+@pytest.mark.promise("P2")
+def test_another_program_that_reads_the_port_is_named(rig: Rig, firmware: Path) -> None:
+    """It opens the port in the middle of a run, without asking for the lock, and gets a share of the bytes."""
+    thieves: list[int] = []
+
+    def steal() -> None:
+        # A process of nobody's: the harness's own children are no intruders.
+        program = THIEF.format(port=rig.port_name)
+        child = subprocess.Popen(["setsid", "-f", sys.executable, "-c", program], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        thieves.append(int(child.stdout.readline()))
+
+    try:
+        options = RunOptions(board=BOARD, timeout_per_vector_s=2.0)
+        with rig.open() as target:
+            record = run_on(target, prepared(firmware, 5000), options, AtResult(steal, 1, 1)).record
+        text = "; ".join(record.reasons)
+        assert record.verdict == "fail"
+    except NoAnswerError as error:
+        text = error.what
+    finally:
+        for thief in thieves:
+            os.kill(thief, signal.SIGKILL)
+    assert re.search(r"another program reads this port.*pid \d+ \(.*python.*import os", text)
