@@ -13,7 +13,7 @@ from harness.errors import BuildError, UsageError
 from harness.model.bundle import Bundle
 from harness.model.bundle_toml import FILE_NAME
 from harness.model.packed import PackedModel
-from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_tflm
+from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_rnn, pack_for_tflm
 from harness.workflow.progress import Progress
 
 AS_IS = ConversionOptions()
@@ -60,12 +60,8 @@ def pack(bundle: Bundle, engine: str, conversion: ConversionOptions = AS_IS) -> 
     """
     if engine == TFLM:
         return pack_for_tflm(bundle, conversion)
-    if conversion.int8:
-        raise UsageError(f"--int8 is for engine {TFLM}; engine {engine!r} computes in float32", hint=f"--engine {TFLM}")
     if engine == "rnn":
-        from harness.model.rnn_pack import pack_rnn
-
-        return pack_rnn(bundle.graph)
+        return pack_for_rnn(bundle, conversion)
     raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
 
 
