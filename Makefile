@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-unit test-boards format clean
+.PHONY: help setup demo test lint test-unit test-boards bench format clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-unit: setup  ## Python and firmware tests
 
 test-boards: setup  ## The hardware suite on every emulated board
 	$(BIN)/pytest tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
+
+bench: setup  ## The link's speed table: share of the line, other dialects on the same line, what it costs the host
+	$(BIN)/python -m benchmarks.link.run
 
 format: setup  ## Format everything in place
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from harness.build.flash_causes import slower_may_help
 from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine, run_platformio
 from harness.errors import FlashError
-from harness.resources import cache_dir, firmware_dir
+from harness.resources import firmware_dir, scratch
 
 # Read by firmware/scripts/upload_speed.py.
 SPEED_VARIABLE = "HIL_UPLOAD_SPEED"
@@ -97,11 +96,9 @@ def _upload_as_is(
     # The upload target takes its image from a build directory; this one holds nothing else, and nothing is built. Of an
     # exported image an ESP32 gets the application alone: boot loader and partition table must be there from an earlier
     # `hil flash`.
-    work = cache_dir() / "work"
-    work.mkdir(parents=True, exist_ok=True)
     section = board.environment(image.engine)
-    with tempfile.TemporaryDirectory(prefix=".flash.", dir=work) as temporary:
-        staged = Path(temporary) / "build" / section
+    with scratch() as temporary:
+        staged = temporary / "build" / section
         staged.mkdir(parents=True)
         for file in files:
             (staged / file.name).symlink_to(file)
@@ -112,7 +109,7 @@ def _upload_as_is(
                 *("run", "-e", section, "--disable-auto-clean"),
                 *("-t", "nobuild", "-t", "upload", "--upload-port", port),
             ],
-            workspace=Path(temporary),
+            workspace=temporary,
             environment={"HIL_BUILD_ID": image.build_id.hex(), "HIL_ENGINE": image.engine, **environment},
             timeout_s=_UPLOAD_TIMEOUT_S if board.flashed_over_line else _SLOT_TIMEOUT_S,
             on_line=on_line,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boards.catalogue import Board
+from harness.boards.emulator_process import die_with_parent
 from harness.build.flash_causes import find_cause
 from harness.build.offline_kit import core_dir_for
 from harness.errors import BuildError, FlashError
@@ -100,6 +101,8 @@ def run_platformio(
         stderr=subprocess.STDOUT,
         # A group of its own: compilers are grandchildren, and all of them must be reached.
         start_new_session=True,
+        # A killed harness must not leave an upload that holds the board.
+        preexec_fn=die_with_parent(os.getpid()),
     )
     assert process.stdout is not None
     code: int | None = None

@@ -31,6 +31,7 @@ COMMANDS = {
     "watch": ("harness.cli.watch", "Compare what an existing sketch prints with Keras."),
     "report": ("harness.cli.report", "Render a run's JSON as Markdown, JUnit or on the terminal."),
     "convert": ("harness.cli.convert", "Convert a Keras model to .tflite and model.h, and check it in TFLM."),
+    "explain": ("harness.cli.explain", "Say what a model costs on each board, before building."),
     "lint": ("harness.cli.lint", "Say what TFLM would get wrong about a model, before building."),
     "bench-link": ("harness.cli.bench_link", "Measure the line to a board: speed, round trips, errors."),
     "boards": ("harness.cli.boards", "List the boards of the catalogue and what they need here."),

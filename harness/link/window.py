@@ -31,6 +31,9 @@ STATEFUL_STREAK = 6  # replies in a row for longer frames
 JUDGED_SENDINGS = 40
 FAILING_LOSSES = 10  # of those: a slower line would carry more
 FRAME_S = 1.0  # compute time of one frame is kept to about this, so that results keep coming
+# Where the device is slower than the line, short frames cost nothing, and the last reply is soon over.
+DEVICE_BOUND_FRAME_S = 0.1
+DEVICE_BOUND = 1.25  # times the line's time for a vector
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Window:
         self._most_items = FIRST_ITEMS if divisible else FIRST_STATEFUL_ITEMS
         self._lossy = False
         self._losses: deque[bool] = deque(maxlen=JUDGED_SENDINGS)
+        self._item_line_s = 0.0  # what the line alone needs for an item, in the direction that needs longer
         self.item_s: float | None = None  # measured; None until the first reply
 
     @property
@@ -101,7 +105,9 @@ class Window:
         """
         if self.item_s is None:
             return 1
-        return max(1, min(most, self._most_items, int(FRAME_S / max(self.item_s, 1e-9))))
+        device_bound = self._divisible and self.item_s > DEVICE_BOUND * self._item_line_s
+        frame_s = DEVICE_BOUND_FRAME_S if device_bound else FRAME_S
+        return max(1, min(most, self._most_items, int(frame_s / max(self.item_s, 1e-9))))
 
     def has_room(self, nbytes: int) -> bool:
         """Whether a request of `nbytes` may be sent now."""
@@ -151,6 +157,7 @@ class Window:
         once = flight.first_order == flight.last_order  # else nobody knows which sending this answers
         if once:
             self._silences = 0
+            self._item_line_s = self._wire_s(max(len(flight.encoded), flight.reply_bytes)) / flight.items
             self._measure((now_s - max(flight.sent_at_s, self._progress_at_s)) / flight.items)
         self._progress_at_s = now_s
         self._probing = self._owed = False

@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -28,7 +27,7 @@ from harness.model import golden_file
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray
 from harness.model.keras_file import InputShape
-from harness.resources import cache_dir, write_atomic
+from harness.resources import cache_dir, scratch, write_atomic
 
 WORKER_TIMEOUT_S = 300.0
 WORKER_MEMORY_BYTES = 32 << 30  # of address space: TensorFlow reserves far more than it uses.
@@ -220,8 +219,8 @@ def _ask(
         "parent": os.getpid(),
     }
     command = [sys.executable, "-P", "-m", "harness.model.keras_worker", json.dumps(whole)]
-    with tempfile.TemporaryDirectory(prefix="hil-keras-") as folder:
-        code, out, err = _run(command, request, folder, timeout_s, f"{model}: {who}")
+    with scratch() as folder:
+        code, out, err = _run(command, request, str(folder), timeout_s, f"{model}: {who}")
     if code == 0:
         return out
     raise _refusal(model, who, code, out, err)

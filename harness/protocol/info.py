@@ -211,6 +211,8 @@ def decode_tensor(value: bytes) -> TensorSpec:
     if len(rest) != _QUANTISATION.size:
         raise MessageError(f"tensor: {len(value)} bytes, not {2 + layout.size + _QUANTISATION.size}")
     scale, zero_point = _QUANTISATION.unpack(rest)
+    if not math.isfinite(scale) or scale < 0:
+        raise MessageError(f"tensor: scale {scale}")
     return TensorSpec(DType(dtype), shape, scale, zero_point)
 
 

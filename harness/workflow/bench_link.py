@@ -37,6 +37,7 @@ ECHOES = 200
 SMALL_ECHO_BYTES = 1
 PING_OVERHEAD_BYTES = 11  # header and CRC
 MOST_PATTERN_BYTES = 0xFFFF
+OWN_CLOCK = ("posix", "tflm")  # emulators that are programs of this computer, not chips of another clock
 # An emulated chip may be slower than the line, on a busy computer; what its pty holds is not lost.
 MOST_EMULATED_PATTERN_BYTES = 4096
 BITS_PER_BYTE = 10
@@ -88,8 +89,8 @@ def bench_link(options: BenchOptions, progress: Progress | None = None) -> LinkB
         line: LineRate | None = None
         if board.kind == "emulated" and options.model_line:
             session.close()
-            # QEMU and simavr set no rate on their pty: the model takes the host's for theirs.
-            follows = board.emulator not in ("posix",)
+            # Only the host firmware sets a rate on its pty: for the others the model takes the host's.
+            follows = board.emulator != "posix"
             line = stack.enter_context(LineRate(target.port_name, board_id=board.id, device_follows=follows))
             session = Session.open(open_port(line.port_name, board.baud_safe, board=board.id), board=board.id)
         stack.callback(session.close)
@@ -99,7 +100,7 @@ def bench_link(options: BenchOptions, progress: Progress | None = None) -> LinkB
         trials = settle_rate(session, board=board, target=target.name, baud=options.baud)
         baud = session.baud
         echoes = _echoes(session, watch)
-        real_time = board.kind == "real" or board.emulator == "posix"
+        real_time = board.kind == "real" or board.emulator in OWN_CLOCK
         most = MOST_PATTERN_BYTES if real_time else MOST_EMULATED_PATTERN_BYTES
         nbytes = max(256, min(most, int(options.seconds * baud / BITS_PER_BYTE)))
         to_device, to_host = _streams(session, nbytes, watch)
@@ -152,14 +153,15 @@ def _echoes(session: Session, progress: Progress) -> list[EchoRecord]:
 
 def _streams(session: Session, nbytes: int, progress: Progress) -> tuple[StreamRecord | None, StreamRecord | None]:
     progress.phase("pattern", 2)
+    try:
+        session.test_line(0, 0)  # a firmware that doesn't know the request would take the pattern for damaged frames
+    except DeviceError as error:
+        if error.code != ErrorCode.UNKNOWN_TYPE:
+            raise
+        return None, None
     found: list[StreamRecord | None] = []
     for down, up in ((nbytes, 0), (0, nbytes)):
-        try:
-            tested = session.test_line(down, up)
-        except DeviceError as error:
-            if error.code != ErrorCode.UNKNOWN_TYPE:
-                raise
-            tested = None
+        tested = session.test_line(down, up)
         progress.advance()
         if tested is None:
             found.append(None)
@@ -194,7 +196,7 @@ def _infer(session: Session, board: Board, bundle: Bundle, options: BenchOptions
     reply = wire_bytes(FRAME_OVERHEAD_BYTES + n * (TICKS_BYTES + info.output_bytes)) / n
     limit = session.baud / BITS_PER_BYTE / max(request, reply)
     compute_s = sum(ticks) / info.tick_hz
-    same_clock = board.kind == "real" or board.emulator == "posix"
+    same_clock = board.kind == "real" or board.emulator in OWN_CLOCK
     return InferRecord(
         vectors=len(ticks),
         input_bytes=info.input_bytes,

@@ -20,7 +20,7 @@ from harness.model.bundle import Bundle, load_bundle
 from harness.model.tflite_source import is_tflite_source, load_tflite, require_runnable
 from harness.protocol.messages import DeviceStats
 from harness.report.record import RunRecord
-from harness.resources import state_dir
+from harness.resources import state_dir, sweep_scratch
 from harness.workflow.connect import FlashMode, check_engine_ready, connect
 from harness.workflow.conversion import ConversionOptions
 from harness.workflow.converted import check_quantisation, converted_outputs
@@ -132,6 +132,7 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
         BoardError: the board or link failed in the middle; results received so far are in the journal (`resume`).
     """
     watch = progress or Silent()
+    sweep_scratch()
     board = find_board(options.board)
     if board.kind == "real":
         # Before minutes of building for nothing.

@@ -96,6 +96,9 @@ def summarise(
         )
     memory = _memory(prepared, target.board, session, stats)
     conduct = judge_device(leakage=streamed.leakage.first_difference, arena_guard_intact=memory.arena.guard_intact)
+    if memory.arena.used_bytes > memory.arena.size_bytes:
+        used = f"{memory.arena.used_bytes} bytes of an arena of {memory.arena.size_bytes}"
+        conduct.append(f"the engine says that it uses {used}")
     compared = None
     if converted is not None:
         compared = three_way(bundle, outputs, converted, board_misbehaves=bool(conduct))

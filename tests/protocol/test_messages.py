@@ -20,7 +20,7 @@ tensors = st.builds(
     m.TensorSpec,
     st.sampled_from(DType),
     st.lists(u16, max_size=4).map(tuple),
-    st.floats(width=32, allow_nan=False),
+    st.floats(width=32, min_value=0, allow_nan=False, allow_infinity=False),
     st.integers(-(2**31), 2**31 - 1),
 )
 arenas = st.builds(m.ArenaInfo, u32, u32, u32)

@@ -33,7 +33,8 @@ def test_a_suite_catches_a_model_that_outgrew_its_arena(pytester: pytest.Pyteste
             assert hil_session.info.arena.size_bytes == 540
         """
     )
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--board", "host")
+    # Not in this process: what it imports there would be imported anew afterwards, and be other classes.
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--board", "host")
     result.assert_outcomes(passed=4, failed=2)
     result.stdout.fnmatch_lines(
         [

@@ -73,8 +73,8 @@ def test_a_boot_loop_with_every_arena_is_reported_as_one() -> None:
 
 
 def test_a_boot_loop_of_a_build_is_a_crash_of_that_size_for_both_methods() -> None:
-    options = SweepOptions(board="host", rebuild=True, first_bytes=208, last_bytes=256, confirm=False)
-    record = sweep_hostile("host", options, need=256, crash_below=224)
+    options = SweepOptions(board="host", rebuild=True, first_bytes=224, last_bytes=256, confirm=False)
+    record = sweep_hostile("host", options, need=256, crash_below=240)
     assert record.rebuild is not None
     both = [(pair.size, pair.probe.outcome, pair.rebuild.outcome) for pair in record.rebuild.probes]
     assert record.rebuild.agree, both
@@ -148,6 +148,7 @@ def test_a_port_that_vanishes_and_comes_back_under_another_name_is_followed(hub:
     assert outcomes_between(record, 96, 256) == {"init failed"}
     assert record.minimum_bytes == 256
     assert len(names) == 2
+    assert all("ttyUSB" in name for name in names)
 
 
 def test_nothing_of_a_sweep_is_left_running() -> None:
