@@ -18,7 +18,7 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class BoardCost:
-    """Whether a board holds the model.
+    """Whether a board holds the model and takes its vectors.
 
     Attributes:
         flash_bytes, ram_bytes: what the board has; 0: no meaningful limit.
