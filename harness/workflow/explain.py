@@ -15,9 +15,11 @@ from harness.model.bundle import load_bundle
 from harness.model.golden import golden_for
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.model_file import read_model_file
+from harness.model.packed import PackedModel
 from harness.model.rnn_pack import pack_rnn
 from harness.model.tflite_source import is_tflite_source
 from harness.report.explain_record import BoardCost, Explanation, LayerCost
+from harness.workflow.conversion import ConversionOptions, pack_for_rnn
 
 ENGINE = "rnn"
 # avr-gcc addresses constants with 16 bits and sizes objects with a signed one; the model's header checks the same.
@@ -37,8 +39,7 @@ def explain(
     Raises:
         UsageError: no such model, or a layer the engine does not support (named).
     """
-    graph, golden = _computed(model, vectors, on_note)
-    packed = pack_rnn(graph)
+    graph, golden, packed = _computed(model, vectors, on_note)
     macs = {point.layer: point.macs for point in packed.trace}
     layers = tuple(
         LayerCost(
@@ -51,13 +52,15 @@ def explain(
         for layer in graph.layers
     )
     arena_bytes = packed.arena_bytes or 0
-    input_bytes = sum(4 * math.prod(shape) for shape in graph.inputs.values())
-    frame_bytes = vector_frame_bytes(input_bytes, sum(4 * output[0].size for output in golden))
+    number_bytes = 1 if packed.quantised == "int8" else 4
+    input_bytes = number_bytes * sum(math.prod(shape) for shape in graph.inputs.values())
+    frame_bytes = vector_frame_bytes(input_bytes, number_bytes * sum(output[0].size for output in golden))
     return Explanation(
         model=model,
         sha256=graph.source_sha256,
         framework=graph.framework,
         engine=ENGINE,
+        quantised=packed.quantised,
         inputs=tuple(graph.inputs.items()),
         outputs=graph.outputs,
         layers=layers,
@@ -96,8 +99,8 @@ def board_cost(board: Board, model_bytes: int, arena_bytes: int, frame_bytes: in
 
 def _computed(
     model: str, vectors: Path | None, on_note: Callable[[str], None] | None
-) -> tuple[ModelGraph, tuple[FloatArray, ...]]:
-    """The model as arrays, and outputs of it, one array an output: (vectors, *shape)."""
+) -> tuple[ModelGraph, tuple[FloatArray, ...], PackedModel]:
+    """The model as arrays; outputs of it, one array an output: (vectors, *shape); and packed as a run would pack it."""
     path = Path(model)
     if is_tflite_source(path):
         raise UsageError(
@@ -106,7 +109,7 @@ def _computed(
         )
     if vectors is not None or not path.is_file():
         bundle = load_bundle(model, vectors=vectors, on_note=on_note)
-        return bundle.graph, bundle.golden
+        return bundle.graph, bundle.golden, pack_for_rnn(bundle, ConversionOptions())
     file = read_model_file(path)
     if any(size is None for shape in file.inputs.values() for size in shape):
         raise UsageError(
@@ -114,4 +117,4 @@ def _computed(
         )
     zeros = {name: np.zeros((1, *(size or 1 for size in shape)), np.float32) for name, shape in file.inputs.items()}
     golden = golden_for(path, file.sha256, zeros, on_note=on_note)
-    return golden.graph, golden.outputs
+    return golden.graph, golden.outputs, pack_rnn(golden.graph)

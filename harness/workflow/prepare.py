@@ -97,7 +97,7 @@ def prepare(
         )
         return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
-    if chosen == "rnn" and not conversion.int8:
+    if chosen == "rnn" and packed.quantised != "int8":
         check_frames(board, bundle)
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
