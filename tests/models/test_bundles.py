@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from harness.boards.catalogue import find_board
-from harness.model.bundle import list_bundles
+from harness.errors import BuildError
+from harness.model.bundle import list_bundles, load_bundle
 from harness.workflow.available import available
+from harness.workflow.prepare import prepare
+from harness.workflow.progress import Silent
 from harness.workflow.run import RunOptions, RunOutcome, run
 
 EXPECTED = {"bidirectional", "cell4", "cifg", "digits", "fuel_lstm", "gru", "peephole", "stacked45"}
@@ -50,11 +53,19 @@ def test_passes_where_8_kb_hold_it() -> None:
     passing_run("peephole", "megaatmega2560")
 
 
+def test_refusal_of_a_small_board_says_why_in_bytes_before_a_build() -> None:
+    class NoCompiler(Silent):
+        def line(self, text: str) -> None:
+            raise AssertionError(f"the compiler ran: {text}")
+
+    mega = find_board("megaatmega2560")
+    with pytest.raises(BuildError, match=r"256 bytes in, 40 out.* frames of 256"):
+        prepare(load_bundle("digits"), mega, engine=None, arena_bytes=None, progress=NoCompiler())
+
+
 def test_golden_outputs_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """No bundle needs TensorFlow: with a worker that can't start, all of them load."""
     monkeypatch.setattr("sys.executable", shutil.which("false"))
-    from harness.model.bundle import load_bundle
-
     for name in list_bundles():
         assert load_bundle(name).golden
 
