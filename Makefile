@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-unit test-boards bench format clean
+.PHONY: models-table help setup demo test lint test-unit test-boards bench format clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-boards: setup  ## The hardware suite on every emulated board
 
 bench: setup  ## The link's speed table: share of the line, other dialects on the same line, what it costs the host
 	$(BIN)/python -m benchmarks.link.run
+
+models-table: setup  ## Every bundle on every emulated board: the tables of docs/models.md
+	$(BIN)/python -m benchmarks.models_table --write docs/models.md
 
 format: setup  ## Format everything in place
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

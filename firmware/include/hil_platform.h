@@ -60,7 +60,7 @@ uint32_t hil_platform_stack_free_min(void);
 uint32_t hil_platform_heap_free_min(void);
 
 /* HIL_MEMORY_*: the kind of RAM that `address` is in; 0 where there is only one kind. Optional: without it, 0. */
-uint8_t hil_platform_memory_kind(const void *address);
+uint8_t hil_platform_memory_kind(const void* address);
 
 /* The chip's own serial number: copies at most `max` bytes and returns how many; 0 where there is none. */
 size_t hil_platform_uid(uint8_t* buf, size_t max);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -26,6 +27,7 @@ Examples:
     options.data,
     options.arena_size,
     options.int8,
+    options.quantise,
     options.calibrate,
     options.no_lint,
     options.library,
@@ -51,6 +53,7 @@ def command(
     data: Path | None,
     arena_size: int | None,
     int8: bool,
+    quantise: str | None,
     calibrate: Path | None,
     no_lint: bool,
     library: str,
@@ -70,12 +73,18 @@ def command(
     from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
     from harness.report.record import SectionRecord
-    from harness.workflow.conversion import ConversionOptions
+    from harness.workflow.conversion import ConversionOptions, Quantise
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 
     found = find_board(board)
-    conversion = ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate)
+    conversion = ConversionOptions(
+        lint=not no_lint,
+        library=library,
+        int8=int8,
+        quantise=cast("Quantise | None", quantise),
+        calibrate=calibrate,
+    )
     wanted = RunOptions(
         model=model,
         board=board,

@@ -114,7 +114,12 @@ no_lint = click.option(
 library = click.option(
     "--library", default="tflite-micro", show_default=True, metavar="NAME", help="TFLM library that lint checks for."
 )
-int8 = click.option("--int8", is_flag=True, help="Engine tflm: quantise a Keras model to int8.")
+int8 = click.option("--int8", is_flag=True, help="Quantise a Keras model to int8.")
+quantise = click.option(
+    "--quantise",
+    type=click.Choice(["float32", "int8-weights", "int8"]),
+    help="What engine rnn keeps numbers in. Default: as the bundle says, else float32.",
+)
 calibrate = click.option(
     "--calibrate",
     type=click.Path(path_type=Path),

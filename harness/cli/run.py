@@ -43,6 +43,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     options.data,
     options.arena_size,
     options.int8,
+    options.quantise,
     options.calibrate,
     options.no_lint,
     options.library,
@@ -97,6 +98,7 @@ def command(
     data: Path | None,
     arena_size: int | None,
     int8: bool,
+    quantise: str | None,
     calibrate: Path | None,
     no_lint: bool,
     library: str,
@@ -126,7 +128,7 @@ def command(
     from harness.report import json_file, junit, markdown
     from harness.report.terminal import print_run
     from harness.workflow.connect import FlashMode
-    from harness.workflow.conversion import ConversionOptions
+    from harness.workflow.conversion import ConversionOptions, Quantise
     from harness.workflow.prepare import bundle_of_export
     from harness.workflow.run import RunOptions, run
 
@@ -153,7 +155,13 @@ def command(
             per_layer=per_layer,
             timeout_per_vector_s=timeout_s,
             allow_interruptions=allow_interruptions,
-            conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),
+            conversion=ConversionOptions(
+                lint=not no_lint,
+                library=library,
+                int8=int8,
+                quantise=cast("Quantise | None", quantise),
+                calibrate=calibrate,
+            ),
         )
         with _state_reset_disabled(test_no_state_reset), watch(quiet=quiet, verbose=verbose) as progress:
             record = run(wanted, progress).record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -39,6 +40,7 @@ Exit codes: 0 found and confirmed, 1 not, 2 usage, 3 board or link,
     options.labels,
     options.data,
     options.int8,
+    options.quantise,
     options.calibrate,
     options.no_lint,
     options.library,
@@ -79,6 +81,7 @@ def command(
     labels: Path | None,
     data: Path | None,
     int8: bool,
+    quantise: str | None,
     calibrate: Path | None,
     no_lint: bool,
     library: str,
@@ -108,7 +111,7 @@ def command(
     from harness.report.json_file import dumps, error_json
     from harness.report.sweep_chart import sweep_html, sweep_svg
     from harness.report.sweep_terminal import print_sweep
-    from harness.workflow.conversion import ConversionOptions
+    from harness.workflow.conversion import ConversionOptions, Quantise
     from harness.workflow.sweep.options import SweepOptions
     from harness.workflow.sweep.sweep import sweep
 
@@ -134,7 +137,13 @@ def command(
             write=write_,
             resume=resume,
             timeout_per_vector_s=timeout_s,
-            conversion=ConversionOptions(lint=not no_lint, library=library, int8=int8, calibrate=calibrate),
+            conversion=ConversionOptions(
+                lint=not no_lint,
+                library=library,
+                int8=int8,
+                quantise=cast("Quantise | None", quantise),
+                calibrate=calibrate,
+            ),
         )
         with watch(quiet=quiet, verbose=verbose) as progress:
             record = sweep(wanted, progress)

@@ -46,6 +46,11 @@ def wire_bytes(payload_bytes: int) -> int:
     return encoded_bound(payload_bytes) + DELIMITER_BYTES
 
 
+def vector_frame_bytes(input_bytes: int, output_bytes: int) -> int:
+    """The smallest max_frame_bytes with which one vector of that size can be sent, and its result be answered."""
+    return FRAME_OVERHEAD_BYTES + max(input_bytes, TICKS_BYTES + output_bytes)
+
+
 def vectors_per_frame(info: DeviceInfo) -> int:
     """How many vectors one INFER takes; 0: not even one fits.
 

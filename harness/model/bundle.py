@@ -48,6 +48,7 @@ class Bundle:
         arena_bytes: "board/engine" -> arena known to be enough.
         description: one line for people.
         notes: what was done to the user's files on the way in ("int64 converted to float32").
+        quantise: what engine rnn keeps numbers in unless told otherwise: "" or "float32", "int8-weights", "int8".
         tolerance_int8_of_range: as `tolerance_max_abs_of_range`, for the model converted to int8.
         tflite: the model itself, where it came converted; `golden` is then full TensorFlow Lite's, and the graph has
             no weights.
@@ -68,6 +69,7 @@ class Bundle:
     notes: tuple[str, ...] = field(default=())
     tolerance_int8_of_range: float = DEFAULT_TOLERANCE_INT8
     tflite: TfliteSource | None = None
+    quantise: str = ""
 
     @property
     def count(self) -> int:
@@ -160,6 +162,7 @@ def load_bundle(
         notes=notes,
         tolerance_int8_of_range=_tolerance_int8(manifest, file),
         tflite=file.tflite,
+        quantise=manifest.quantise,
     )
 
 

@@ -5,6 +5,7 @@ description = "..."
 task = "regression"                    # or "classification"
 tolerance_max_abs_of_range = 1e-4      # optional: max|e| <= this x (max - min of golden)
 tolerance_int8_of_range = 0.1          # optional: the same for the model in int8 (0.02 if it came so)
+quantise = "int8-weights"              # optional, engine rnn: "float32", "int8-weights" or "int8"
 stateful = false                       # optional: vectors are one continuing stream, state is kept between them
 
 [files]                                # all but model optional; inside the folder
@@ -75,6 +76,7 @@ class Manifest:
     arena_bytes: Mapping[str, int] = field(default_factory=dict)
     data: DataSpec | None = None
     tolerance_int8_of_range: float | None = None
+    quantise: str = ""
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -108,10 +110,18 @@ def load_manifest(path: Path) -> Manifest:
         tolerance_int8_of_range=top.number("tolerance_int8_of_range", 0.0)
         if "tolerance_int8_of_range" in document
         else None,
+        quantise=_quantise(top),
     )
     top.finish()
     files.finish()
     return manifest
+
+
+def _quantise(table: _Table) -> str:
+    word = table.text("quantise")
+    if word not in ("", "float32", "int8-weights", "int8"):
+        raise table.error("quantise", f'is "{word}", not "float32", "int8-weights" or "int8"')
+    return word
 
 
 def _task(table: _Table) -> Task:

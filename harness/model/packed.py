@@ -37,6 +37,7 @@ class PackedModel:
         arena_bytes: arena the engine needs on the board, where the packer can tell; None where it can't.
         model_bytes: bytes of weights and structure that go to flash.
         macs: multiply-accumulate operations per inference.
+        quantised: "" float32; "int8-weights": int8 weights, computed with in float32; "int8": integers throughout.
         trace: where the layers' outputs can be seen, in order; empty where the engine can't show them.
     """
 
@@ -47,3 +48,4 @@ class PackedModel:
     model_bytes: int
     macs: int
     trace: tuple[TracePoint, ...] = ()
+    quantised: str = ""

@@ -44,6 +44,14 @@ class Value:
         return replace(self, shape=shape, offset=self.offset + 4 * skip_floats)
 
 
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """How an int8 value stands for real numbers: real = scale * (stored - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
 class Unknown:
     """A mask this packer doesn't follow: fine until a layer needs it."""
 
@@ -58,6 +66,7 @@ class Builder:
 
     graph: ModelGraph
     int8_weights: bool = False
+    int8: dict[str, Int8] = field(default_factory=dict)  # of the values that are int8; all others are float32
     values: dict[str, Value] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
     mask_sources: dict[Value | None, str] = field(default_factory=dict)  # mask -> name of the tensor it was made from
@@ -75,7 +84,7 @@ class Builder:
         if len(graph.inputs) + len(graph.outputs) > 255:
             raise UsageError("the rnn engine takes up to 255 inputs and outputs in all")
         for name, shape in graph.inputs.items():
-            self.values[name] = self.result(f"input {name!r}", shape)
+            self.values[name] = self.result(f"input {name!r}", shape, int8=name in self.int8)
             self._touch(self.values[name], -1)
             self._touch(self.values[name], FOREVER)
 
@@ -94,14 +103,15 @@ class Builder:
                 raise UsageError(f"layer {layer.name!r} reads {name!r}, which the rnn engine does not make")
         return [self.values[name] for name in layer.inputs]
 
-    def result(self, what: str, shape: tuple[int, ...]) -> Value:
+    def result(self, what: str, shape: tuple[int, ...], *, int8: bool = False) -> Value:
         """A new buffer, alive from the first to the last op that is told of it."""
         if not 1 <= len(shape) <= fmt.MAX_DIMS or any(size < 1 for size in shape):
             raise UsageError(
                 f"{what} has shape {shape}; the rnn engine takes 1 to {fmt.MAX_DIMS} dimensions of known length",
                 hint="give the model a fixed number of time steps: Input(shape=(steps, features))",
             )
-        return self.scratch(math.prod(shape)).shaped(shape)
+        count = math.prod(shape)
+        return self.scratch(-(-count // 4) if int8 else count).shaped(shape)
 
     def output(self, layer: LayerSpec, shape: tuple[int, ...]) -> Value:
         """As `result`, for what a layer gives."""
@@ -160,6 +170,10 @@ class Builder:
         if self.op_count > first_op and name in self.values:
             self._points.append((name, first_op, self.op_count, macs, self.values[name]))
 
+    def _io(self, name: str, at: int) -> fmt.Tensor:
+        how = self.int8.get(name, Int8(0.0, 0))
+        return fmt.Tensor(self.values[name].shape, at, how.scale, how.zero_point)
+
     def _touch(self, value: Value, now: int) -> None:
         if value.buffer is not None:
             old = self._buffers[value.buffer]
@@ -189,8 +203,8 @@ class Builder:
 
         ops = [op(place) for op in self._ops]
         blob = fmt.encode_blob(
-            [fmt.Tensor(self.values[name].shape, place(self.values[name])) for name in self.graph.inputs],
-            [fmt.Tensor(value.shape, place(value)) for value in outputs],
+            [self._io(name, place(self.values[name])) for name in self.graph.inputs],
+            [self._io(name, place(value)) for name, value in zip(self.graph.outputs, outputs, strict=True)],
             ops,
             arena_bytes=arena_bytes,
             state_bytes=self.state_bytes,

@@ -38,6 +38,10 @@ _ACTIVATION = struct.Struct("<HHB3xHHf2I")
 _MASK = struct.Struct("<HHf3I")
 _SCALE = struct.Struct("<HH3I")
 _MERGE = struct.Struct("<IB3xf3I")
+_LSTM_INT8 = struct.Struct("<HHHBBi6I")
+_DENSE_INT8 = struct.Struct("<HHHbb3I")
+_QUANTISE = struct.Struct("<Ifi2I")
+_DTYPE_INT8 = 2
 _DTYPE_FLOAT32 = 1  # harness.protocol.ids.DType.FLOAT32; the format's own number, so it can't change under it
 
 
@@ -54,6 +58,9 @@ class OpKind(IntEnum):
     MASK = 8
     SCALE = 9
     MERGE = 10
+    LSTM_INT8 = 11
+    DENSE_INT8 = 12
+    QUANTISE = 13
 
 
 class Activation(IntEnum):
@@ -110,10 +117,15 @@ class Layout(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A float32 model input or output: shape without the batch dimension, and where it lies in the arena (bytes)."""
+    """A model input or output: shape without the batch dimension, and where it lies in the arena (bytes).
+
+    float32, or with a `scale` int8: real = scale * (stored - zero_point).
+    """
 
     shape: tuple[int, ...]
     arena: int
+    scale: float = 0.0
+    zero_point: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +220,55 @@ class MergeOp:
     dst: int
 
 
-Op = RecurrentOp | DenseOp | ActivationOp | MaskOp | ScaleOp | MergeOp
+@dataclass(frozen=True, slots=True)
+class LstmInt8Op:
+    """An LSTM in integers; `h_multiplier` / 2^`h_shift` takes o * tanh(c) in Q0.15 to h."""
+
+    layer: int
+    flags: RecurrentFlag
+    steps: int
+    inputs: int
+    units: int
+    cell_bits: int
+    h_shift: int
+    h_multiplier: int
+    src: int
+    dst: int
+    h: int
+    c: int
+    z: int
+    weights: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DenseInt8Op:
+    """A Dense layer in integers; results below `lowest` become it."""
+
+    layer: int
+    steps: int
+    inputs: int
+    outputs: int
+    zero_point: int
+    lowest: int
+    src: int
+    dst: int
+    weights: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QuantiseOp:
+    """float32 to int8, or back; `scale` of the int8 side."""
+
+    layer: int
+    back: bool
+    count: int
+    scale: float
+    zero_point: int
+    src: int
+    dst: int
+
+
+Op = LstmInt8Op | DenseInt8Op | QuantiseOp | RecurrentOp | DenseOp | ActivationOp | MaskOp | ScaleOp | MergeOp
 
 
 def encode_blob(
@@ -223,7 +283,7 @@ def encode_blob(
     known: dict[bytes, int] = {}
     for op in ops:
         offset = 0
-        if isinstance(op, RecurrentOp | DenseOp | ScaleOp):
+        if isinstance(op, RecurrentOp | DenseOp | ScaleOp | LstmInt8Op | DenseInt8Op):
             offset = known.setdefault(op.weights, weights_at + len(weights))
             if offset == weights_at + len(weights):
                 weights += op.weights.ljust(_aligned(len(op.weights)), b"\0")
@@ -259,6 +319,12 @@ def kind_of(op: Op) -> OpKind:
             return OpKind.SCALE
         case MergeOp():
             return OpKind.MERGE
+        case LstmInt8Op():
+            return OpKind.LSTM_INT8
+        case DenseInt8Op():
+            return OpKind.DENSE_INT8
+        case QuantiseOp():
+            return OpKind.QUANTISE
 
 
 def activations_of(op: Op) -> tuple[Activation, ...]:
@@ -283,11 +349,14 @@ def _aligned(offset: int) -> int:
 
 def _encode_tensor(tensor: Tensor) -> bytes:
     dims = (*tensor.shape, *(1,) * (MAX_DIMS - len(tensor.shape)))
-    return _TENSOR.pack(_DTYPE_FLOAT32, len(tensor.shape), 0, *dims, 0.0, 0, tensor.arena)
+    dtype = _DTYPE_INT8 if tensor.scale else _DTYPE_FLOAT32
+    return _TENSOR.pack(dtype, len(tensor.shape), 0, *dims, tensor.scale, tensor.zero_point, tensor.arena)
 
 
 def _encode_op(op: Op, weights: int) -> bytes:
-    flags = op.flags if isinstance(op, RecurrentOp) else 0
+    flags = int(op.back) if isinstance(op, QuantiseOp) else 0
+    if isinstance(op, RecurrentOp | LstmInt8Op):
+        flags = op.flags
     fields = _encode_fields(op, weights)
     return _OP.pack(kind_of(op), layout_of(op), _OP.size + len(fields), op.layer, flags) + fields
 
@@ -308,3 +377,12 @@ def _encode_fields(op: Op, weights: int) -> bytes:
             return _SCALE.pack(op.steps, op.width, op.src, op.dst, weights)
         case MergeOp():
             return _MERGE.pack(op.count, op.mode, op.divisor, op.a, op.b, op.dst)
+        case LstmInt8Op():
+            numbers = (op.steps, op.inputs, op.units, op.cell_bits, op.h_shift, op.h_multiplier)
+            return _LSTM_INT8.pack(*numbers, op.src, op.dst, op.h, op.c, op.z, weights)
+        case DenseInt8Op():
+            counts = (op.steps, op.inputs, op.outputs, op.zero_point, op.lowest)
+            return _DENSE_INT8.pack(*counts, op.src, op.dst, weights)
+        case QuantiseOp():
+            factor = op.scale if op.back else 1.0 / op.scale
+            return _QUANTISE.pack(op.count, factor, op.zero_point, op.src, op.dst)

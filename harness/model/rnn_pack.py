@@ -5,16 +5,18 @@ What isn't supported is refused by name, with what is, before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
-from harness.model.graph import LayerSpec, ModelGraph
+from harness.model.graph import FloatArray, LayerSpec, ModelGraph
 from harness.model.packed import PackedModel, TracePoint
 from harness.model.rnn_builder import Builder
 from harness.model.rnn_c_header import c_header
+from harness.model.rnn_calibrate import calibrate
 from harness.model.rnn_fold import fold
+from harness.model.rnn_int8 import add_int8
 from harness.model.rnn_layers import (
     add_activation,
     add_batch_normalization,
@@ -63,13 +65,16 @@ class PackedBlob:
     trace: tuple[TracePoint, ...]
 
 
-def pack_rnn(graph: ModelGraph, *, int8_weights: bool = False) -> PackedModel:
+def pack_rnn(
+    graph: ModelGraph, *, int8_weights: bool = False, calibration: Sequence[FloatArray] | None = None
+) -> PackedModel:
     """Pack a model for the rnn engine.
 
     Args:
         graph: float32 model; shapes without the batch dimension, all lengths known.
         int8_weights: keep the weights of recurrent and Dense layers in int8, a scale a row; what is computed with stays
             float32.
+        calibration: vectors, (N, *shape) of each input: compute in integers throughout, in the ranges these give.
 
     Returns:
         The engine's header, the exact arena it needs, and its size and work. Reproducible byte for byte.
@@ -78,7 +83,7 @@ def pack_rnn(graph: ModelGraph, *, int8_weights: bool = False) -> PackedModel:
         UsageError: a layer or setting the engine has no kernel for (the message names it and lists what is supported),
             or sizes beyond the format's.
     """
-    packed = pack(graph, int8_weights=int8_weights)
+    packed = pack(graph, int8_weights=int8_weights) if calibration is None else pack_int8(graph, calibration)
     title = f"a {graph.framework} model, SHA-256 {graph.source_sha256.hex()}"
     return PackedModel(
         engine="rnn",
@@ -92,6 +97,7 @@ def pack_rnn(graph: ModelGraph, *, int8_weights: bool = False) -> PackedModel:
         model_bytes=len(packed.blob),
         macs=packed.macs,
         trace=packed.trace,
+        quantised="int8" if calibration is not None else "int8-weights" if int8_weights else "",
     )
 
 
@@ -115,6 +121,20 @@ def pack(graph: ModelGraph, *, int8_weights: bool = False) -> PackedBlob:
         first_op, macs = builder.op_count, builder.macs
         _LAYERS[layer.kind](builder, index, layer)
         builder.layer_done(index, first_op, builder.macs - macs)
+    return _finished(builder)
+
+
+def pack_int8(graph: ModelGraph, calibration: Sequence[FloatArray]) -> PackedBlob:
+    """As `pack_rnn` with calibration vectors, without the header."""
+    graph = fold(graph)
+    ranges = calibrate(graph, calibration)
+    builder = Builder(graph, int8={name: ranges.values[name] for name in graph.inputs})
+    for index, layer in enumerate(graph.layers):
+        add_int8(builder, index, layer, ranges)
+    return replace(_finished(builder), trace=())
+
+
+def _finished(builder: Builder) -> PackedBlob:
     ops, blob, arena_bytes, trace = builder.finish()
     return PackedBlob(
         blob=blob,

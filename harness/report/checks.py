@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.report.interruptions import interruption_text
 from harness.report.numbers import small
 from harness.report.record import RunRecord
+from harness.report.rows import converted_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ def _conversion(record: RunRecord) -> list[Check]:
     made, accuracy = record.conversion, record.accuracy
     if made is None or accuracy.converted_vs_keras is None or accuracy.board_vs_converted is None:
         return []
+    here = converted_name(record)
     allowed = ", ".join(small(tolerance) for tolerance in made.tolerances_max_abs)
-    converted = f"TFLM here, max|e| {small(accuracy.converted_vs_keras.max_abs)}, at most {allowed}"
-    apart = f"max|e| {small(accuracy.board_vs_converted.max_abs)} from TFLM here"
+    converted = f"{here} here, max|e| {small(accuracy.converted_vs_keras.max_abs)}, at most {allowed}"
+    apart = f"max|e| {small(accuracy.board_vs_converted.max_abs)} from {here} here"
     if made.lsb_histogram:
         apart += f", at most {max(abs(int(lsb)) for lsb in made.lsb_histogram)} LSB"
     return [

@@ -21,7 +21,7 @@ def print_explanation(record: Explanation, console: Console) -> None:
                 ("Model", printable(f"{record.model}, {record.framework}, SHA-256 {record.sha256.hex()[:16]}")),
                 ("Inputs", printable(shapes)),
                 ("Outputs", printable(", ".join(record.outputs))),
-                ("Engine", f"{record.engine}, float32"),
+                ("Engine", f"{record.engine}, {record.quantised or 'float32'}"),
                 ("Parameters", f"{record.parameters:,}"),
                 ("MACs", f"{record.macs:,} an inference"),
                 ("Flash", f"{record.model_bytes:,} bytes for the model; the firmware comes on top"),

@@ -18,7 +18,7 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class BoardCost:
-    """Whether a board holds the model.
+    """Whether a board holds the model and takes its vectors.
 
     Attributes:
         flash_bytes, ram_bytes: what the board has; 0: no meaningful limit.
@@ -40,6 +40,7 @@ class Explanation:
     """All of it.
 
     Attributes:
+        quantised: "" float32; "int8-weights", "int8": what the bundle asks the engine to keep its numbers in.
         model_bytes: of weights and structure in flash; the firmware with its engine comes on top.
         arena_bytes: exactly what the engine needs: states, inputs, outputs and what lies between the layers.
         macs: multiply-accumulates an inference.
@@ -49,6 +50,7 @@ class Explanation:
     sha256: bytes
     framework: str
     engine: str
+    quantised: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[str, ...]
     layers: tuple[LayerCost, ...]

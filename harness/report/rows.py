@@ -22,13 +22,20 @@ def reference_name(record: RunRecord) -> str:
     return "TFLite" if record.model.framework.startswith("tflite") else "Keras"
 
 
+def converted_name(record: RunRecord) -> str:
+    """What ran the converted model on this computer."""
+    conversion = record.conversion
+    return "rnn" if conversion is not None and conversion.runtime.startswith("rnn") else "TFLM"
+
+
 def accuracy_rows(record: RunRecord) -> list[Row]:
     """The comparisons this run has."""
     accuracy, reference = record.accuracy, reference_name(record)
+    here = converted_name(record)
     rows = [
         (f"board vs {reference}", accuracy.board_vs_keras),
-        (f"TFLM vs {reference}", accuracy.converted_vs_keras),
-        ("board vs TFLM", accuracy.board_vs_converted),
+        (f"{here} vs {reference}", accuracy.converted_vs_keras),
+        (f"board vs {here}", accuracy.board_vs_converted),
         (f"{reference} vs labels", accuracy.keras_vs_labels),
         ("board vs labels", accuracy.board_vs_labels),
     ]
@@ -43,10 +50,11 @@ def conversion_note(record: RunRecord) -> str | None:
     if conversion is None:
         return None
     kind = "int8" if conversion.quantised else "float32"
-    text = f"TFLM is the converted model ({kind}, {conversion.tflite_bytes:,} bytes) on this computer"
+    here = converted_name(record)
+    text = f"{here} is the converted model ({kind}, {conversion.tflite_bytes:,} bytes) on this computer"
     if conversion.lsb_histogram is not None:
         counts = ", ".join(f"{_signed(lsb)}: {count:,}" for lsb, count in conversion.lsb_histogram.items())
-        text += f"; board - TFLM in LSB: {counts}"
+        text += f"; board - {here} in LSB: {counts}"
     return text
 
 

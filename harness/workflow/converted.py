@@ -29,6 +29,7 @@ from harness.protocol.messages import DeviceInfo, TensorSpec
 from harness.resources import cache_dir, write_atomic
 from harness.workflow.conversion import TFLM
 from harness.workflow.progress import Progress
+from harness.workflow.rnn_here import run_rnn_here
 
 # Raised when the way these outputs are computed changes.
 _FORMAT = 1
@@ -49,6 +50,7 @@ class ConvertedOutputs:
         tflite_sha256: of the converted model, 32 bytes.
         tflite_bytes: its size.
         runtime: what ran it.
+        quantised: the weights are integers, even where the outputs are not.
     """
 
     outputs: tuple[FloatArray, ...]
@@ -57,6 +59,17 @@ class ConvertedOutputs:
     tflite_bytes: int
     runtime: str
     input_specs: tuple[TensorSpec, ...] = ()
+    quantised: bool = False
+
+    @property
+    def short_name(self) -> str:
+        """What ran it, in a word or two."""
+        return "the rnn engine" if self.runtime.startswith("rnn") else "TFLM"
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether numbers were rounded to integers on the way: in tensors, or in the weights alone."""
+        return self.quantised or any(np.dtype(spec.numpy_dtype).kind != "f" for spec in self.specs)
 
 
 def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -> ConvertedOutputs | None:
@@ -68,6 +81,10 @@ def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -
         UsageError: tflite-micro is not installed.
         TflmHostError: TFLM can't run the model: the conversion is at fault, and no board is needed to know.
     """
+    if packed.engine == "rnn" and packed.quantised:
+        here, specs, input_specs, sha256 = run_rnn_here(bundle, packed, progress)
+        runtime = "rnn engine on this computer"
+        return ConvertedOutputs(here, specs, sha256, packed.model_bytes, runtime, input_specs, quantised=True)
     if packed.engine != TFLM:
         return None
     tflite = tflite_of(packed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from harness.boards.catalogue import Board
 from harness.errors import UsageError
+from harness.link.pipeline import vector_frame_bytes
 from harness.model.bundle import load_bundle
 from harness.model.golden import golden_for
-from harness.model.graph import ModelGraph
+from harness.model.graph import FloatArray, ModelGraph
 from harness.model.model_file import read_model_file
+from harness.model.packed import PackedModel
 from harness.model.rnn_pack import pack_rnn
 from harness.model.tflite_source import is_tflite_source
 from harness.report.explain_record import BoardCost, Explanation, LayerCost
+from harness.workflow.conversion import ConversionOptions, pack_for_rnn
 
 ENGINE = "rnn"
 # avr-gcc addresses constants with 16 bits and sizes objects with a signed one; the model's header checks the same.
@@ -35,8 +39,7 @@ def explain(
     Raises:
         UsageError: no such model, or a layer the engine does not support (named).
     """
-    graph = _graph(model, vectors, on_note)
-    packed = pack_rnn(graph)
+    graph, golden, packed = _computed(model, vectors, on_note)
     macs = {point.layer: point.macs for point in packed.trace}
     layers = tuple(
         LayerCost(
@@ -49,11 +52,15 @@ def explain(
         for layer in graph.layers
     )
     arena_bytes = packed.arena_bytes or 0
+    number_bytes = 1 if packed.quantised == "int8" else 4
+    input_bytes = number_bytes * sum(math.prod(shape) for shape in graph.inputs.values())
+    frame_bytes = vector_frame_bytes(input_bytes, number_bytes * sum(output[0].size for output in golden))
     return Explanation(
         model=model,
         sha256=graph.source_sha256,
         framework=graph.framework,
         engine=ENGINE,
+        quantised=packed.quantised,
         inputs=tuple(graph.inputs.items()),
         outputs=graph.outputs,
         layers=layers,
@@ -61,12 +68,16 @@ def explain(
         macs=packed.macs,
         model_bytes=packed.model_bytes,
         arena_bytes=arena_bytes,
-        boards=tuple(board_cost(board, packed.model_bytes, arena_bytes) for board in boards if ENGINE in board.engines),
+        boards=tuple(
+            board_cost(board, packed.model_bytes, arena_bytes, frame_bytes)
+            for board in boards
+            if ENGINE in board.engines
+        ),
     )
 
 
-def board_cost(board: Board, model_bytes: int, arena_bytes: int) -> BoardCost:
-    """Holds the model's bytes against one board."""
+def board_cost(board: Board, model_bytes: int, arena_bytes: int, frame_bytes: int = 0) -> BoardCost:
+    """Holds the model's bytes, and the frame one of its vectors takes, against one board."""
     reasons = []
     if board.flash_bytes and model_bytes > board.flash_bytes:
         reasons.append(f"the model takes {model_bytes:,} bytes of flash, the board has {board.flash_bytes:,}")
@@ -77,12 +88,19 @@ def board_cost(board: Board, model_bytes: int, arena_bytes: int) -> BoardCost:
     elif arena_bytes > board.arena_max_bytes:
         # More can be asked for, but the linker has the last word on what else needs RAM.
         reasons.append(f"the arena takes {arena_bytes:,} bytes, the firmware reserves {board.arena_max_bytes:,}")
+    if frame_bytes > board.max_frame_bytes:
+        reasons.append(
+            f"one vector takes a frame of {frame_bytes:,} bytes, the firmware takes {board.max_frame_bytes:,}"
+        )
     return BoardCost(
         board.id, board.flash_bytes, board.ram_bytes, board.arena_max_bytes, not reasons, "; ".join(reasons)
     )
 
 
-def _graph(model: str, vectors: Path | None, on_note: Callable[[str], None] | None) -> ModelGraph:
+def _computed(
+    model: str, vectors: Path | None, on_note: Callable[[str], None] | None
+) -> tuple[ModelGraph, tuple[FloatArray, ...], PackedModel]:
+    """The model as arrays; outputs of it, one array an output: (vectors, *shape); and packed as a run would pack it."""
     path = Path(model)
     if is_tflite_source(path):
         raise UsageError(
@@ -90,11 +108,13 @@ def _graph(model: str, vectors: Path | None, on_note: Callable[[str], None] | No
             hint="hil lint says what TFLM makes of it, hil sweep-arena what arena it needs; or give the .keras file",
         )
     if vectors is not None or not path.is_file():
-        return load_bundle(model, vectors=vectors, on_note=on_note).graph
+        bundle = load_bundle(model, vectors=vectors, on_note=on_note)
+        return bundle.graph, bundle.golden, pack_for_rnn(bundle, ConversionOptions())
     file = read_model_file(path)
     if any(size is None for shape in file.inputs.values() for size in shape):
         raise UsageError(
             f"{model} leaves the length of its input open", hint="--vectors FILE with vectors of the length"
         )
     zeros = {name: np.zeros((1, *(size or 1 for size in shape)), np.float32) for name, shape in file.inputs.items()}
-    return golden_for(path, file.sha256, zeros, on_note=on_note).graph
+    golden = golden_for(path, file.sha256, zeros, on_note=on_note)
+    return golden.graph, golden.outputs, pack_rnn(golden.graph)

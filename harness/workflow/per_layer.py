@@ -27,7 +27,8 @@ def check_traceable(packed: PackedModel) -> None:
     """
     if not packed.trace:
         raise UsageError(
-            f"engine {packed.engine} does not show its layers", hint="--per-layer goes with engine rnn: --engine rnn"
+            f"engine {packed.engine} does not show its layers",
+            hint="--per-layer goes with engine rnn and float activations: --engine rnn",
         )
 
 

@@ -10,10 +10,11 @@ from harness.build.build import build_firmware
 from harness.build.export import BUNDLE_NAME, check_export, load_export
 from harness.build.image import FirmwareImage
 from harness.errors import BuildError, UsageError
+from harness.link.pipeline import vector_frame_bytes
 from harness.model.bundle import Bundle
 from harness.model.bundle_toml import FILE_NAME
 from harness.model.packed import PackedModel
-from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_tflm
+from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_rnn, pack_for_tflm
 from harness.workflow.progress import Progress
 
 AS_IS = ConversionOptions()
@@ -60,12 +61,8 @@ def pack(bundle: Bundle, engine: str, conversion: ConversionOptions = AS_IS) -> 
     """
     if engine == TFLM:
         return pack_for_tflm(bundle, conversion)
-    if conversion.int8:
-        raise UsageError(f"--int8 is for engine {TFLM}; engine {engine!r} computes in float32", hint=f"--engine {TFLM}")
     if engine == "rnn":
-        from harness.model.rnn_pack import pack_rnn
-
-        return pack_rnn(bundle.graph)
+        return pack_for_rnn(bundle, conversion)
     raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
 
 
@@ -100,6 +97,8 @@ def prepare(
         )
         return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
+    if chosen == "rnn" and packed.quantised != "int8":
+        check_frames(board, bundle)
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
 
@@ -115,6 +114,24 @@ def check_flash(board: Board, packed: PackedModel) -> None:
             f"the model takes {packed.model_bytes} bytes, the flash of {board.id} has {board.flash_bytes}",
             board=board.id,
             hint="a smaller model, or --int8, which needs a quarter (engine tflm)",
+        )
+
+
+def check_frames(board: Board, bundle: Bundle) -> None:
+    """Refuses float32 vectors or results too large for the board's frames, before minutes of compiling.
+
+    Raises:
+        BuildError: one vector, or its result, does not fit a frame.
+    """
+    input_bytes = sum(4 * array[0].size for array in bundle.inputs)
+    output_bytes = sum(4 * array[0].size for array in bundle.golden)
+    needed = vector_frame_bytes(input_bytes, output_bytes)
+    if needed > board.max_frame_bytes:
+        raise BuildError(
+            f"one vector ({input_bytes} bytes in, {output_bytes} out) takes a frame of {needed} bytes, "
+            f"the firmware of {board.id} takes frames of {board.max_frame_bytes}",
+            board=board.id,
+            hint="a board with more RAM, or shorter vectors",
         )
 
 

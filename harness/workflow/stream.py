@@ -183,7 +183,7 @@ def stream(
     ordered = [results[i] for i in range(count)]
     raw = b"".join(r.output for r in ordered)
     return Streamed(
-        outputs=_decode(raw, count, session.info.outputs),
+        outputs=decode_outputs(raw, count, session.info.outputs),
         ticks=np.array([r.ticks for r in ordered], dtype=np.uint32),
         leakage=leakage,
         traffic=traffic,
@@ -191,7 +191,8 @@ def stream(
     )
 
 
-def _decode(raw: bytes, count: int, specs: tuple[TensorSpec, ...]) -> tuple[FloatArray, ...]:
+def decode_outputs(raw: bytes, count: int, specs: tuple[TensorSpec, ...]) -> tuple[FloatArray, ...]:
+    """The outputs of `count` vectors as RESULT carries them: one float32 array (count, *shape) each, dequantised."""
     table = np.frombuffer(raw, dtype=np.uint8).reshape(count, sum(spec.nbytes for spec in specs))
     arrays = []
     offset = 0
@@ -205,6 +206,6 @@ def _decode(raw: bytes, count: int, specs: tuple[TensorSpec, ...]) -> tuple[Floa
 
 def _describe(index: int, now: bytes, first: bytes, session: Session) -> str:
     specs = session.info.outputs
-    a = np.concatenate([o.ravel() for o in _decode(first, 1, specs)])
-    b = np.concatenate([o.ravel() for o in _decode(now, 1, specs)])
+    a = np.concatenate([o.ravel() for o in decode_outputs(first, 1, specs)])
+    b = np.concatenate([o.ravel() for o in decode_outputs(now, 1, specs)])
     return f"vector {index} gave {a[:4].tolist()} and, sent again after others, {b[:4].tolist()}"

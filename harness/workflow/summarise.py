@@ -81,7 +81,7 @@ def summarise(
     for k, (p, r) in enumerate(zip(outputs, bundle.golden, strict=True)):
         alone = len(outputs) == 1
         metrics = board_vs_keras if alone else compute_metrics(p, r, task=bundle.task)
-        tolerance = board_tolerance(bundle, r, None if converted is None else converted.specs[k])
+        tolerance = board_tolerance(bundle, r, converted, k)
         judgement = judge(p, r, metrics, tolerance_max_abs=tolerance, vectors_expected=bundle.count)
         reasons += judgement.reasons if alone else [f"output {k}: {reason}" for reason in judgement.reasons]
         records.append(

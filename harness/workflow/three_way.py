@@ -36,17 +36,22 @@ def is_integer(spec: TensorSpec) -> bool:
     return np.dtype(spec.numpy_dtype).kind != "f"
 
 
-def keras_tolerance(bundle: Bundle, golden: FloatArray, spec: TensorSpec | None) -> float:
-    """Largest allowed |converted - golden| of one output, in its units. `spec`: as the converted model stores it."""
-    quantised = spec is not None and is_integer(spec)
+def keras_tolerance(bundle: Bundle, golden: FloatArray, *, quantised: bool) -> float:
+    """Largest allowed |converted - golden| of one output, in its units."""
     share = bundle.tolerance_int8_of_range if quantised else bundle.tolerance_max_abs_of_range
     return tolerance_max_abs(golden, share)
 
 
-def board_tolerance(bundle: Bundle, golden: FloatArray, spec: TensorSpec | None) -> float:
-    """Largest allowed |board - golden| of one output: of a quantised one, a board may be off by one LSB more."""
-    extra = MAX_LSB * spec.scale if spec is not None and is_integer(spec) else 0.0
-    return keras_tolerance(bundle, golden, spec) + extra
+def board_tolerance(bundle: Bundle, golden: FloatArray, converted: ConvertedOutputs | None, output: int) -> float:
+    """Largest allowed |board - golden| of one output: of a quantised one, a board may be off by one LSB more.
+
+    `converted`: what it was converted to; None: it runs as it is.
+    """
+    if converted is None:
+        return keras_tolerance(bundle, golden, quantised=False)
+    spec = converted.specs[output]
+    extra = MAX_LSB * spec.scale if is_integer(spec) else 0.0
+    return keras_tolerance(bundle, golden, quantised=converted.is_quantised) + extra
 
 
 def three_way(
@@ -65,7 +70,7 @@ def three_way(
     histogram: Counter[int] = Counter()
     for k, (b, c, g, spec) in enumerate(zip(board, middle, bundle.golden, converted.specs, strict=True)):
         where = f"output {k}: " if len(board) > 1 else ""
-        judged = _judge(c, g, bundle, keras_tolerance(bundle, g, spec))
+        judged = _judge(c, g, bundle, keras_tolerance(bundle, g, quantised=converted.is_quantised))
         conversion_off += [f"{where}converted vs {reference}: {reason}" for reason in judged.reasons]
         if is_integer(spec):
             found = lsb_histogram(quantise(b, spec), quantise(c, spec))
@@ -83,25 +88,22 @@ def three_way(
             board_off += [f"{where}board vs converted: {reason}" for reason in judged.reasons]
 
     at_fault = _fault(bool(conversion_off), bool(board_off) or board_misbehaves)
-    quantised = any(is_integer(spec) for spec in converted.specs)
     record = ConversionRecord(
         runtime=converted.runtime,
         tflite_sha256=converted.tflite_sha256.hex(),
         tflite_bytes=converted.tflite_bytes,
-        quantised=quantised,
-        tolerances_max_abs=[
-            keras_tolerance(bundle, g, spec) for g, spec in zip(bundle.golden, converted.specs, strict=True)
-        ],
+        quantised=converted.is_quantised,
+        tolerances_max_abs=[keras_tolerance(bundle, g, quantised=converted.is_quantised) for g in bundle.golden],
         converted_passed=not conversion_off,
         board_passed=not board_off,
-        lsb_histogram={str(lsb): histogram[lsb] for lsb in sorted(histogram)} if quantised else None,
+        lsb_histogram={str(lsb): histogram[lsb] for lsb in sorted(histogram)} if histogram else None,
         at_fault=at_fault,
     )
     return ThreeWay(
         converted_vs_keras=compute_metrics(stack_outputs(middle), stack_outputs(bundle.golden), task=bundle.task),
         board_vs_converted=compute_metrics(stack_outputs(board), stack_outputs(middle), task=bundle.task),
         record=record,
-        reasons=[*_sentence(at_fault, board_off, reference), *conversion_off, *board_off],
+        reasons=[*_sentence(at_fault, board_off, reference, converted.short_name), *conversion_off, *board_off],
     )
 
 
@@ -115,14 +117,14 @@ def _fault(conversion: bool, board: bool) -> AtFault:
     return "board" if board else "none"
 
 
-def _sentence(at_fault: AtFault, board_off: list[str], reference: str) -> list[str]:
-    same = f"TFLM on this computer computes the converted model as {reference} does"
-    other = f"TFLM on this computer computes the converted model otherwise than {reference}"
+def _sentence(at_fault: AtFault, board_off: list[str], reference: str, here: str) -> list[str]:
+    same = f"{here} on this computer computes the converted model as {reference} does"
+    other = f"{here} on this computer computes the converted model otherwise than {reference}"
     match at_fault:
         case "none":
             return []
         case "conversion":
-            return [f"the conversion is at fault: {other}, and the board agrees with TFLM on this computer"]
+            return [f"the conversion is at fault: {other}, and the board agrees with {here} on this computer"]
         case "board":
             return [f"the board is at fault: {same}, {'the board does not' if board_off else 'the board misbehaves'}"]
         case "both":

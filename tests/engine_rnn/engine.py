@@ -95,11 +95,24 @@ class Engine:
 
     def invoke(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """All outputs of one inference, flat. State is kept from one call to the next."""
-        self._send(b"X" + b"".join(np.ascontiguousarray(x, dtype="<f4").tobytes() for x in inputs))
+        return np.frombuffer(
+            self.invoke_bytes(b"".join(np.ascontiguousarray(x, dtype="<f4").tobytes() for x in inputs)), dtype="<f4"
+        )
+
+    def invoke_bytes(self, inputs: bytes) -> bytes:
+        """As `invoke`, with tensors of any type as they are stored."""
+        self._send(b"X" + inputs)
         code, size = struct.unpack("<BI", self._receive(5))
-        outputs = np.frombuffer(self._receive(size), dtype="<f4")
+        outputs = self._receive(size)
         assert code == 0, f"invoke: code {code}"
         return outputs
+
+    def input_bytes(self) -> list[int]:
+        """Bytes of each input, as the engine reports them."""
+        self._send(b"Q")
+        inputs, outputs = self._receive(2)
+        records = [struct.unpack("<BB4H", self._receive(10)) for _ in range(inputs + outputs)]
+        return [(1 if r[0] == 2 else 4 if r[0] else 0) * int(np.prod(r[2 : 2 + r[1]])) for r in records[:inputs]]
 
     def reset(self) -> None:
         self._send(b"R")

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hil_engine.h"
+#include "hil_protocol_ids.h"
 
 const uint8_t* hil_rnn_model = nullptr;
 uint32_t hil_rnn_model_bytes = 0;
@@ -50,7 +51,7 @@ uint8_t* block(uint32_t n) {
 
 size_t tensor_bytes(const hil::TensorInfo& info) {
   if (info.dtype == 0) return 0;
-  size_t n = 4;
+  size_t n = info.dtype == HIL_DTYPE_INT8 ? 1 : 4;
   for (uint8_t i = 0; i < info.ndim; ++i) n *= info.dims[i];
   return n;
 }

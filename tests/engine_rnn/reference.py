@@ -245,8 +245,14 @@ def run_scaled(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> 
                 y, kept = x.reshape(-1), None
             case "Reshape":
                 y, kept = x.reshape(layer.output_shape), None
-            case "Dropout":
+            case "Dropout" | "GaussianNoise" | "Identity":
                 y = x
+            case "ReLU":
+                y = activate("relu6" if layer.config.get("max_value") else "relu", x)
+            case "LeakyReLU":
+                y = np.where(x < 0, float(str(layer.config["negative_slope"])) * x, x)
+            case "ELU":
+                y = np.where(x < 0, float(str(layer.config["alpha"])) * np.expm1(np.minimum(x, 0)), x)
             case _:
                 raise ValueError(layer.kind)
         values[layer.name] = y

@@ -75,8 +75,7 @@ def payloads() -> dict[str, bytes]:
         "link_test": _header(t.LINK_TEST, 10) + line.encode_link_test(line.LinkTest(4, 2)),
         "link_tested": _header(t.LINK_TESTED, 10) + line.encode_link_tested(line.LinkTested(4, 1)),
         "layer_trace": _header(t.LAYER_TRACE, 11) + trace.encode_trace(trace.TraceRequest(1, 2, 12, 4, vectors[0])),
-        "layer_traced": _header(t.LAYER_TRACED, 11)
-        + trace.encode_traced(trace.TraceReply(3, 40, vectors[0][:4])),
+        "layer_traced": _header(t.LAYER_TRACED, 11) + trace.encode_traced(trace.TraceReply(3, 40, vectors[0][:4])),
         "log": _header(t.LOG, 0) + m.encode_log(m.LogLine(LogLevel.WARNING, "brown-out near: 2.9 V")),
         "reboot": _header(t.REBOOT, 12),
         "rebooting": _header(t.REBOOTING, 12),

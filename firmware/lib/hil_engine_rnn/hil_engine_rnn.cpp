@@ -46,9 +46,9 @@ TensorRecord tensor_record(uint8_t index, bool output, const BlobHeader& header)
   return record;
 }
 
-/* Number of floats of a tensor; 0 if the record is malformed or larger than any arena. */
-uint32_t tensor_floats(const TensorRecord& record) {
-  if (record.dtype != HIL_DTYPE_FLOAT32 || record.ndim == 0 || record.ndim > kMaxTensorDims) return 0;
+/* Number of elements of a tensor; 0 if the record is malformed or larger than any arena. */
+uint32_t tensor_count(const TensorRecord& record) {
+  if ((record.dtype != HIL_DTYPE_FLOAT32 && record.dtype != HIL_DTYPE_INT8) || record.ndim == 0 || record.ndim > kMaxTensorDims) return 0;
   uint32_t floats = 1;
   for (uint8_t i = 0; i < record.ndim; ++i) {
     if (record.dims[i] == 0 || floats > rnn::kMaxArenaBytes / 4 / record.dims[i]) return 0;
@@ -57,13 +57,15 @@ uint32_t tensor_floats(const TensorRecord& record) {
   return floats;
 }
 
+uint32_t tensor_bytes(const TensorRecord& record) { return tensor_count(record) * (record.dtype == HIL_DTYPE_INT8 ? 1u : 4u); }
+
 TensorInfo tensor_info(uint8_t index, bool output) {
   TensorInfo info;
   memset(&info, 0, sizeof info);
   BlobHeader header;
   if (!read_header(&header) || index >= (output ? header.output_count : header.input_count)) return info;
   const TensorRecord record = tensor_record(index, output, header);
-  if (tensor_floats(record) == 0) return info;
+  if (tensor_count(record) == 0) return info;
   info.dtype = record.dtype;
   info.ndim = record.ndim;
   memcpy(info.dims, record.dims, sizeof info.dims);
@@ -77,7 +79,7 @@ uint8_t* tensor_data(uint8_t index, bool output, uint32_t* bytes) {
   BlobHeader header;
   if (g_model.arena == nullptr || !read_header(&header) || index >= (output ? header.output_count : header.input_count)) return nullptr;
   const TensorRecord record = tensor_record(index, output, header);
-  *bytes = tensor_floats(record) * 4;
+  *bytes = tensor_bytes(record);
   return g_model.arena + record.arena;
 }
 
@@ -114,8 +116,8 @@ EngineStatus engine_init(uint8_t* arena, uint32_t bytes) {
   if (tensors < header.input_count) return invalid(0);
   for (uint8_t i = 0; i < tensors; ++i) {
     const TensorRecord record = tensor_record(i, false, header);
-    const uint32_t floats = tensor_floats(record);
-    if (floats == 0 || !model.arena_holds(record.arena, floats)) return invalid(sizeof header + uint32_t(i) * sizeof record);
+    const uint32_t bytes = tensor_bytes(record);
+    if (bytes == 0 || !model.arena_holds(record.arena, (bytes + 3) / 4)) return invalid(sizeof header + uint32_t(i) * sizeof record);
   }
 
   uint32_t at = header.ops;
@@ -185,7 +187,7 @@ void engine_get_output(uint8_t index, uint8_t* out) {
     return;
   }
   BlobHeader header; /* not ready: a caller that didn't look at the status gets zeros, not what lay in its buffer */
-  if (read_header(&header) && index < header.output_count) memset(out, 0, tensor_floats(tensor_record(index, true, header)) * 4);
+  if (read_header(&header) && index < header.output_count) memset(out, 0, tensor_bytes(tensor_record(index, true, header)));
 }
 
 }  // namespace hil

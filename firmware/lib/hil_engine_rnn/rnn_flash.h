@@ -24,10 +24,12 @@ namespace rnn {
 #if defined(__AVR__)
 inline float flash_float(const float* p) { return pgm_read_float(p); }
 inline int8_t flash_int8(const int8_t* p) { return int8_t(pgm_read_byte(p)); }
+inline int16_t flash_int16(const int16_t* p) { return int16_t(pgm_read_word(p)); }
 inline void flash_copy(void* dst, const uint8_t* src, uint16_t n) { memcpy_P(dst, src, n); }
 #else
 inline float flash_float(const float* p) { return *p; }
 inline int8_t flash_int8(const int8_t* p) { return *p; }
+inline int16_t flash_int16(const int16_t* p) { return *p; }
 inline void flash_copy(void* dst, const uint8_t* src, uint16_t n) {
   memcpy(dst, __builtin_assume_aligned(src, 4), n); /* records start at multiples of 4: word copies instead of a call */
 }

@@ -52,7 +52,10 @@ enum OpKind : uint8_t {
   kOpCoupled = 7,  /* LSTM whose input gate is 1 - forget gate (CIFG) */
   kOpMask = 8,
   kOpScale = 9, /* batch normalisation at inference */
-  kOpMerge = 10
+  kOpMerge = 10,
+  kOpLstmInt8 = 11,
+  kOpDenseInt8 = 12,
+  kOpQuantise = 13
 };
 
 /* Those from kFirstRare on are linked only where a model asks for them. */
@@ -197,6 +200,54 @@ struct MergeRecord {
   uint32_t dst;
 };
 
+/* Integer layers. Their weights: rows of {start i32, bias i32, x_multiplier i32, h_multiplier i32, x_shift u8, h_shift u8, reserved u16},
+ * then per row int8 weights of x, then of h, padded to a multiple of 4 bytes. "rescaled": times multiplier / 2^shift, rounded to nearest.
+ */
+enum : uint32_t { kInt8RowBytes = 20 };
+
+/* Row j of gates i, f, c, o: z = rescaled(start + sum(w * x)) + rescaled(sum(u * h)) + bias in Q3.12, each term saturated to 16 bits. */
+struct LstmInt8Record {
+  OpHeader op; /* kReturnSequences, kGoBackwards */
+  uint16_t steps;
+  uint16_t inputs;
+  uint16_t units;
+  uint8_t cell_bits; /* fraction bits of c */
+  uint8_t h_shift;
+  int32_t h_multiplier; /* h = rescaled(o * tanh(c) in Q0.15) */
+  uint32_t src;         /* arena: int8[steps][inputs] */
+  uint32_t dst;         /* arena: int8[steps][units], or int8[units] */
+  uint32_t h;           /* arena: int8[units] */
+  uint32_t c;           /* arena: int16[units] */
+  uint32_t z;           /* arena: int16[4 * units] */
+  uint32_t weights;     /* blob */
+};
+
+/* y = max(lowest, zero_point + rescaled(start + bias + sum(w * x))), saturated. */
+struct DenseInt8Record {
+  OpHeader op;
+  uint16_t steps;
+  uint16_t inputs;
+  uint16_t outputs;
+  int8_t zero_point;
+  int8_t lowest; /* a ReLU's zero, or -128 */
+  uint32_t src;  /* arena: int8[steps][inputs] */
+  uint32_t dst;  /* arena: int8[steps][outputs] */
+  uint32_t weights;
+};
+
+/* Flags 0: float to int8, x * scale + zero_point; 1: int8 to float, (x - zero_point) * scale. */
+struct QuantiseRecord {
+  OpHeader op;
+  uint32_t count;
+  float scale;
+  int32_t zero_point;
+  uint32_t src;
+  uint32_t dst;
+};
+
+static_assert(sizeof(LstmInt8Record) == 44, "format");
+static_assert(sizeof(DenseInt8Record) == 28, "format");
+static_assert(sizeof(QuantiseRecord) == 28, "format");
 static_assert(sizeof(BlobHeader) == 32, "format");
 static_assert(sizeof(TensorRecord) == 24, "format");
 static_assert(sizeof(OpHeader) == 8, "format");

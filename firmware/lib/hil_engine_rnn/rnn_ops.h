@@ -82,6 +82,12 @@ bool scale_check(const Model& model, uint32_t at);
 void scale_run(const Model& model, uint32_t at);
 bool merge_check(const Model& model, uint32_t at);
 void merge_run(const Model& model, uint32_t at);
+bool lstm_int8_check(const Model& model, uint32_t at);
+void lstm_int8_run(const Model& model, uint32_t at);
+bool dense_int8_check(const Model& model, uint32_t at);
+void dense_int8_run(const Model& model, uint32_t at);
+bool quantise_check(const Model& model, uint32_t at);
+void quantise_run(const Model& model, uint32_t at);
 
 }  // namespace rnn
 }  // namespace hil

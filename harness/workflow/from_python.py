@@ -1,0 +1,86 @@
+"""The main job from Python: a Keras model and arrays that are in memory, no files of one's own."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.workflow.run import RunOptions, RunOutcome, run
+
+Vectors = Mapping[str, ArrayLike] | ArrayLike
+
+
+@runtime_checkable
+class Savable(Protocol):
+    """What this needs of a Keras model; the model itself is given to Keras again in a process of its own."""
+
+    name: str
+
+    def save(self, filepath: str) -> object:
+        """Write the model to a `.keras` file."""
+
+
+def run_model(
+    model: Savable | str | Path,
+    vectors: Vectors | Path | None = None,
+    *,
+    board: str = "netduino2plus",
+    labels: ArrayLike | Path | None = None,
+    port: str | None = None,
+    engine: str | None = None,
+    arena_bytes: int | None = None,
+) -> RunOutcome:
+    """Build, flash, stream and compare, as `hil run`.
+
+    Args:
+        model: a Keras model, a bundle's name or folder, or the path of a model file.
+        vectors: (vectors, *shape) for a model of one input, else input name -> such an array; or a file of them. None:
+            the bundle's own.
+        board: catalogue id.
+        labels: what the outputs should ideally be; see `load_bundle`.
+
+    Returns:
+        The record with its verdict, and the board's outputs. A Keras model's file is gone by then: the outcome's
+        `bundle.model_path` is where it was.
+
+    Raises:
+        HilError: as `harness.workflow.run.run`.
+    """
+    with tempfile.TemporaryDirectory(prefix="hil-run-") as name:
+        folder = Path(name)
+        if isinstance(model, Savable):
+            saved = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', model.name) or 'model'}.keras"
+            model.save(str(saved))
+            model = saved
+        return run(
+            RunOptions(
+                model=str(model),
+                board=board,
+                port=port,
+                engine=engine,
+                arena_bytes=arena_bytes,
+                vectors=_vector_file(vectors, folder),
+                labels=labels if labels is None or isinstance(labels, Path) else _array_file(labels, folder),
+            )
+        )
+
+
+def _vector_file(vectors: Vectors | Path | None, folder: Path) -> Path | None:
+    if vectors is None or isinstance(vectors, Path):
+        return vectors
+    arrays = vectors if isinstance(vectors, Mapping) else {"vectors": vectors}
+    path = folder / "vectors.npz"
+    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+    return path
+
+
+def _array_file(array: ArrayLike, folder: Path) -> Path:
+    path = folder / "labels.npy"
+    np.save(path, np.asarray(array), allow_pickle=False)
+    return path

@@ -1,0 +1,77 @@
+"""Every shipped bundle runs and passes: on this computer all of them, on the emulated Cortex-M4F and AVR some."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from harness.boards.catalogue import find_board
+from harness.errors import BuildError
+from harness.model.bundle import list_bundles, load_bundle
+from harness.workflow.available import available
+from harness.workflow.prepare import prepare
+from harness.workflow.progress import Silent
+from harness.workflow.run import RunOptions, RunOutcome, run
+
+EXPECTED = {"bidirectional", "cell4", "cifg", "digits", "fuel_lstm", "gru", "peephole", "stacked45"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty cache: a bundle must bring its golden outputs along, and no older build may stand in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HIL_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+def passing_run(bundle: str, board: str) -> RunOutcome:
+    if not available(find_board(board)).ready:
+        pytest.skip(f"board {board} lacks something on this computer; hil doctor says what")
+    outcome = run(RunOptions(model=bundle, board=board))
+    assert outcome.record.verdict == "pass", outcome.record.reasons
+    return outcome
+
+
+def test_the_bundles_are_shipped() -> None:
+    assert set(list_bundles()) >= EXPECTED
+
+
+@pytest.mark.parametrize("bundle", sorted(list_bundles()))
+def test_passes_on_this_computer(bundle: str) -> None:
+    passing_run(bundle, "host")
+
+
+@pytest.mark.parametrize("bundle", ["bidirectional", "stacked45"])
+def test_passes_on_a_cortex_m4f(bundle: str) -> None:
+    passing_run(bundle, "netduino2plus")
+
+
+def test_passes_where_8_kb_hold_it() -> None:
+    passing_run("peephole", "megaatmega2560")
+
+
+def test_refusal_of_a_small_board_says_why_in_bytes_before_a_build() -> None:
+    class NoCompiler(Silent):
+        def line(self, text: str) -> None:
+            raise AssertionError(f"the compiler ran: {text}")
+
+    mega = find_board("megaatmega2560")
+    with pytest.raises(BuildError, match=r"256 bytes in, 40 out.* frames of 256"):
+        prepare(load_bundle("digits"), mega, engine=None, arena_bytes=None, progress=NoCompiler())
+
+
+def test_golden_outputs_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bundle needs TensorFlow: with a worker that can't start, all of them load."""
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    for name in list_bundles():
+        assert load_bundle(name).golden
+
+
+def test_digits_reports_accuracy_and_confusion() -> None:
+    outcome = passing_run("digits", "host")
+    labels = outcome.record.accuracy.board_vs_labels
+    assert labels is not None
+    assert labels.acc is not None and labels.acc >= 0.95
