@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: models-table help setup demo test lint test-unit test-boards bench format clean
+.PHONY: models-table help setup demo test lint test-unit test-boards test-faults bench format clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ test-unit: setup  ## Python and firmware tests
 
 test-boards: setup  ## The hardware suite on every emulated board
 	$(BIN)/pytest tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
+
+test-faults: setup  ## Every fault at every byte, storms, a bad line, killed runs, fuzzing: the table of docs/reliability.md (minutes)
+	$(BIN)/python -m tests.faults
+	HIL_MACHINE_EXAMPLES=500 HIL_FUZZ_INPUTS=1000000 $(BIN)/pytest tests/faults tests/firmware/test_fuzz.py tests/workflow/test_interruptions.py
+	HIL_KILLS=100 $(BIN)/pytest -s tests/locks
 
 bench: setup  ## The link's speed table: share of the line, other dialects on the same line, what it costs the host
 	$(BIN)/python -m benchmarks.link.run

@@ -11,8 +11,11 @@ from pathlib import Path
 from tests.faults import campaign, script
 from tests.faults.campaign import Tally
 from tests.faults.firmware import compile_firmware
+from tests.faults.lossy import long_run
 
 SHOWN_FAILURES = 10
+LONG_RUN = 10_000
+BAD_LINE = "drop=0.01,flip=0.001"
 
 
 def main() -> int:
@@ -49,11 +52,27 @@ def _campaign(firmware: Path, share: float, storms: int) -> int:
         campaign.add(tallies.setdefault(f"storm {fault.split(':', 2)[2]}", Tally()), firmware, fault)
         _progress(tallies)
     print(campaign.table(tallies))
+    print(f"\n{_bad_lines()}")
     print(f"\n{time.monotonic() - start_s:.0f} s of this computer's time")
     failures = [failure for tally in tallies.values() for failure in tally.failures]
     for _, what in failures[:SHOWN_FAILURES]:
         print(f"\nFAILED {what}")
     return 1 if failures else 0
+
+
+def _bad_lines() -> str:
+    """What a long run keeps of the clean line's speed, as Markdown."""
+    rows = ["| frames / buffer | baud | clean, vectors/s | bad line | kept | right |", "|---|---|---|---|---|---|"]
+    with tempfile.TemporaryDirectory(prefix="hil-faults-") as folder:
+        for frame, buffer in ((4096, 16384), (256, 512)):
+            firmware = compile_firmware(Path(folder) / str(frame), max_frame_bytes=frame, rx_ring_bytes=buffer)
+            for baud in (115200, 921600):
+                clean = long_run(firmware, "", LONG_RUN, baud=baud)
+                bad = long_run(firmware, f"storm:0:{BAD_LINE}", LONG_RUN, baud=baud)
+                kept = f"{bad.vectors_per_s / clean.vectors_per_s:.0%}"
+                speeds = f"{clean.vectors_per_s:.0f} | {bad.vectors_per_s:.0f}"
+                rows.append(f"| {frame} / {buffer} | {baud} | {speeds} | {kept} | {bad.right} of {LONG_RUN} |")
+    return "\n".join(rows)
 
 
 def _progress(tallies: dict[str, Tally]) -> None:

@@ -62,7 +62,7 @@ class Filter(Protocol):
         """What becomes of `byte`, which stood at `where` before any filter."""
 
 
-def _spoilt(kind: str, byte: bytes) -> list[Event] | None:
+def spoilt_by(kind: str, byte: bytes) -> list[Event] | None:
     """What `kind` makes of a byte; None: no such kind."""
     if kind.startswith("flip") and kind[4:].isdigit() and int(kind[4:]) < 8:
         return [bytes([byte[0] ^ 1 << int(kind[4:])])]
@@ -109,7 +109,7 @@ class Single:
         here = where.phase == self.phase and where.way == self.way
         if not here or not self.position <= where.position < self.position + length:
             return [byte]
-        spoilt = _spoilt(self.kind, byte)
+        spoilt = spoilt_by(self.kind, byte)
         assert spoilt is not None
         return spoilt
 
@@ -139,7 +139,7 @@ class Storm:
             kind = f"flip{source.randrange(8)}"
         if kind == "insert":
             kind = f"insert{source.randrange(256):02x}"
-        spoilt = _spoilt(kind, byte)
+        spoilt = spoilt_by(kind, byte)
         assert spoilt is not None
         return spoilt
 
@@ -154,11 +154,11 @@ def _parse_one(text: str) -> Filter:
     if place == "storm":
         rates = dict(pair.split("=") for pair in rest.split(","))
         for kind in rates:
-            if kind not in ("flip", "insert") and _spoilt(kind, b"x") is None:
+            if kind not in ("flip", "insert") and spoilt_by(kind, b"x") is None:
                 raise ValueError(f"unknown fault {kind!r} in {text!r}")
         return Storm(int(middle), {kind: float(rate) for kind, rate in rates.items()})
     phase, _, way = place.partition(".")
-    if way not in (DOWN, UP) or _spoilt(rest, b"x") is None:
+    if way not in (DOWN, UP) or spoilt_by(rest, b"x") is None:
         raise ValueError(f"{text!r} is no fault: PHASE.down|up:POSITION:KIND, kinds {', '.join(KINDS)}")
     return Single(phase, way, int(middle), rest)
 

@@ -22,7 +22,9 @@ class LongRun:
     stats: LinkStats
 
 
-def long_run(firmware: Path, faults: str, vectors: int, *, seed: int = 0, keep_state: bool = False) -> LongRun:
+def long_run(
+    firmware: Path, faults: str, vectors: int, *, seed: int = 0, keep_state: bool = False, baud: int = 115200
+) -> LongRun:
     """Opens a session, streams, and asks for the statistics at the end, as a run does. Raises what these do."""
     results: dict[int, float] = {}
 
@@ -30,7 +32,7 @@ def long_run(firmware: Path, faults: str, vectors: int, *, seed: int = 0, keep_s
         assert result.index not in results, f"vector {result.index} was counted twice"
         results[result.index] = struct.unpack("<f", result.output)[0]
 
-    with Bench(firmware, parse(faults), seed=seed) as bench:
+    with Bench(firmware, parse(faults), seed=seed, baud=baud) as bench:
         session = Session.open(bench.line)
         start_s = bench.clock.now_s
         inputs = (vector(1, 0, 0) if keep_state else vector(index, 2, 3) for index in range(vectors))

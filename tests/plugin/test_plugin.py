@@ -37,6 +37,7 @@ def test_plugin_imports_nothing_heavy() -> None:
     assert not any(name in done.stdout for name in ("numpy", "serial", "tensorflow", "rich", "click", "platformio"))
 
 
+@pytest.mark.promise("P7")
 def test_no_board_skips_loudly(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(USES_BOARD)
     result = run(pytester)
@@ -44,6 +45,7 @@ def test_no_board_skips_loudly(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["SKIPPED no --board given: nothing was proved on hardware"])
 
 
+@pytest.mark.promise("P7")
 def test_no_board_fails_where_one_is_required(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(USES_BOARD)
     result = run(pytester, "--require-board")

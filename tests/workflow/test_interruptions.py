@@ -185,6 +185,7 @@ def test_a_cable_that_stays_out_is_a_lost_port(rig: Rig, firmware: Path, monkeyp
     assert run(rig, firmware, resume=True).verdict == "pass"
 
 
+@pytest.mark.promise("P6")
 def test_another_board_in_its_place_is_refused(rig: Rig, firmware: Path, tmp_path: Path) -> None:
     other = compile_firmware(tmp_path / "other", board="bluepill", max_frame_bytes=256, rx_ring_bytes=512)
 

@@ -11,6 +11,7 @@ from harness.workflow.run import RunOptions, run
 
 
 @pytest.mark.parametrize("board", ["host", "netduino2plus"])
+@pytest.mark.promise("P9")
 def test_two_runs_give_the_same_bits_and_instruction_counts(board: str) -> None:
     lacks = missing_here(find_board(board))
     if lacks:
