@@ -9,7 +9,7 @@ import numpy as np
 from harness.model.bundle import load_bundle
 from harness.protocol.ids import DType
 from harness.protocol.messages import TensorSpec
-from harness.workflow.stream import _decode, encode_vectors
+from harness.workflow.stream import decode_outputs, encode_vectors
 
 
 def test_vectors_for_an_int8_tensor_are_scaled_rounded_and_clipped() -> None:
@@ -28,7 +28,7 @@ def test_vectors_for_a_float_tensor_are_not_touched() -> None:
 def test_outputs_of_an_int8_tensor_come_back_as_real_numbers() -> None:
     specs = (TensorSpec(DType.INT8, (2,), 0.25, -3), TensorSpec(DType.FLOAT32, (1,), 0.0, 0))
     raw = np.array([-3, 1], np.int8).tobytes() + np.array([1.5], "<f4").tobytes()
-    whole, real = _decode(raw, 1, specs)
+    whole, real = decode_outputs(raw, 1, specs)
     assert whole.tolist() == [[0.0, 1.0]]
     assert real.tolist() == [[1.5]]
     assert whole.dtype == real.dtype == np.float32
