@@ -1,5 +1,4 @@
-"""Builds the fuzz target with sanitizers: on libFuzzer where clang is installed, else with a driver of its own.
-"""
+"""Builds the fuzz target with sanitizers: on libFuzzer where clang is installed, else with a driver of its own."""
 
 from __future__ import annotations
 
