@@ -118,6 +118,9 @@ class Hostile:
             self.reply(frame, MessageType.STATS_REPLY, b"\x03\xff" if self.behaviour == "lying statistics" else body)
         elif frame.type == MessageType.PING:
             self.reply(frame, MessageType.PONG, frame.body)
+        else:
+            error = ErrorReply(ErrorCode.UNKNOWN_TYPE, frame.type, frame.type, "")
+            self.reply(frame, MessageType.ERROR, encode_error(error))
 
     def infer(self, frame: Frame) -> None:
         flags, vectors = decode_infer(frame.body, 12)
