@@ -143,6 +143,7 @@ class Session:
             vectors: read as there is room on the line, so a generator of any length costs constant memory (with
                 `collect=False`).
             keep_state: do not clear recurrent state before each vector; they are then computed in order, never twice.
+                Call `reset_state` first if vectors were computed without it: which of them was the last is unspecified.
             timeout_per_vector_s: the device is given up once it needs longer. Once its speed is known, a silent device
                 is noticed after this time or ten times what a frame usually takes, whichever is longer.
             on_result: called with each result as it arrives, which is not always in index order.
