@@ -15,7 +15,7 @@ from harness.build.image import FirmwareImage
 from harness.errors import BoardError, FlashError, NoAnswerError
 from harness.protocol.ids import ResetReason
 from harness.workflow.run import RunOptions, run
-from tests.boards.programs import children_of
+from tests.boards.programs import children_of, is_alive, wait_until
 
 
 def test_a_full_run_passes_and_the_next_needs_no_flash(c3: Board) -> None:
@@ -103,6 +103,7 @@ def test_a_board_that_was_unplugged_can_be_reset_or_flashed_when_it_is_back(c3: 
             target.session()
             (process,) = set(children_of(os.getpid())) - others
             os.kill(process, 9)
+            wait_until(lambda pid=process: not is_alive(pid), "the end of the process")
             with pytest.raises(BoardError):
                 target.session()
             come_back()

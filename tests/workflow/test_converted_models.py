@@ -177,5 +177,3 @@ def test_calibration_from_a_file_sets_the_ranges(fuel: Bundle, tmp_path: Path) -
     assert pack_for_tflm(fuel, ConversionOptions(int8=True, calibrate=narrow)).sources != own.sources
     with pytest.raises(UsageError, match="not asked for"):
         ConversionOptions(calibrate=narrow)
-    with pytest.raises(UsageError, match="--int8 is for engine tflm"):
-        pack(fuel, "rnn", ConversionOptions(int8=True))
