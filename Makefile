@@ -27,9 +27,8 @@ lint: setup  ## Style and types of harness, tests and firmware
 	$(BIN)/python -m harness.protocol.generate_header --check
 	ci/check-clang-format
 
-test-unit: setup  ## Python and firmware tests; on a loaded machine a deadline may pass, so what fails is tried once more alone
-	@$(BIN)/pytest || { echo "FAILED ONCE, see above: these again, alone; what fails twice fails"; \
-		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
+test-unit: setup  ## Python and firmware tests
+	$(BIN)/pytest
 
 test-boards: setup  ## The hardware suite on every emulated board
 	$(BIN)/pytest tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
