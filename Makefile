@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+# Longer than any test's own timeout, and kept by a thread: where a starter blocks SIGALRM, those timeouts never fire.
+LAST_RESORT := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 .DEFAULT_GOAL := help
 .PHONY: models-table help setup demo test lint test-unit test-boards test-faults bench format clean
@@ -28,10 +30,10 @@ lint: setup  ## Style and types of harness, tests and firmware
 	ci/check-clang-format
 
 test-unit: setup  ## Python and firmware tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(LAST_RESORT)
 
 test-boards: setup  ## The hardware suite on every emulated board
-	$(BIN)/pytest tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
+	$(BIN)/pytest $(LAST_RESORT) tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560
 
 test-faults: setup  ## Every fault at every byte, storms, a bad line, killed runs, fuzzing: the table of docs/reliability.md (minutes)
 	$(BIN)/python -m tests.faults

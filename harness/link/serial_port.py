@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import select
 import stat
@@ -130,6 +131,10 @@ class SerialPort:
         self._fd = None
         with contextlib.suppress(Exception):
             self._line.close()
+        # pyserial doesn't tell its base class, whose finaliser would then call close() once more at some later moment:
+        # Python code in a finaliser, and a Ctrl-C that arrives there is lost without a word.
+        with contextlib.suppress(Exception):  # it flushes first, which a closed port refuses; it is marked all the same
+            io.RawIOBase.close(self._line)
 
     def _require_open(self) -> None:
         if self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -141,6 +142,18 @@ def test_a_closed_port_stays_closed(pty: Pty) -> None:
         port.read(1, Deadline.after(0))
     with pytest.raises(PortLostError, match="closed"):
         port.write(b"x", Deadline.after(0))
+
+
+def test_a_closed_port_leaves_no_finaliser_that_could_swallow_a_ctrl_c(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = open_port(pty.name, 115200)
+    port.close()
+    calls: list[str] = []
+    monkeypatch.setattr(serial.Serial, "close", lambda line: calls.append(line.name))
+    del port
+    gc.collect()
+    assert not calls
 
 
 def test_close_does_not_wait_for_bytes_nobody_takes(pty: Pty) -> None:
