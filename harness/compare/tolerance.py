@@ -1,4 +1,4 @@
-"""How much error is allowed: a share of the golden outputs' range, as an absolute figure."""
+"""How much error is allowed: a share of the golden outputs' range, as an absolute figure; when that shows little."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def tolerance_max_abs(golden: Array, of_range: float) -> float:
         raise ValueError("no finite golden outputs to take a range of")
     scale = float(np.ptp(values)) or float(np.max(np.abs(values))) or 1.0
     return of_range * scale
+
+
+def is_blind(golden: Array, tolerance: float) -> bool:
+    """Whether a board that gave every vector the same answer would be within `tolerance` (in units of the output).
+
+    Such vectors show that the board answers, and little of what it computes. golden: (vectors, ...), finite.
+    """
+    spread = np.ptp(golden.astype(np.float64), axis=0)
+    return bool(np.max(spread, initial=0.0) <= 2 * tolerance)

@@ -65,6 +65,8 @@ def _properties(record: RunRecord) -> dict[str, str]:
         "ram_bytes": str(record.memory.ram_bytes),
         "outputs_sha256": record.outputs_sha256,
     }
+    if record.notes:
+        found["notes"] = "; ".join(record.notes)
     if record.conversion is not None:
         found["at_fault"] = record.conversion.at_fault
         found["tflite_sha256"] = record.conversion.tflite_sha256

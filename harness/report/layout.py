@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -85,6 +85,14 @@ def _bar(fraction: float, colour: str) -> Text:
 
 def _percentage(fraction: float) -> str:
     return "<0.1%" if 0 < fraction < 0.0005 else f"{fraction:.1%}"
+
+
+def bullets(title: str, lines: Sequence[str], style: str) -> RenderableType:
+    """Sentences under a title, one each; text from outside is shown as plain text."""
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row(Text("  -", style=style), Text(printable(line, max_chars=800)))
+    return Group(Text(title, style=LABEL), grid)
 
 
 def note(text: str) -> RenderableType:

@@ -29,6 +29,7 @@ def run_markdown(record: RunRecord) -> str:
     ]
     if record.interruptions:
         parts.append(f"**Warning**: {_text(interruption_text(record.interruptions, record.vectors))}")
+    parts += [f"**Note**: {_text(text)}" for text in record.notes]
     if record.verdict == "fail":
         parts += ["\n".join(f"- {_text(reason)}" for reason in record.reasons), _console(record.console)]
     identity = (

@@ -245,6 +245,7 @@ class RunRecord:
 
     `reasons` names each check that failed; empty when the verdict is "pass".
     `interruptions` beyond `allowed_interruptions` fail the run, however right its results are.
+    `notes`: what a reader should know besides, whatever the verdict.
     `outputs_sha256` is over all outputs, in vector order, as they came from the wire.
     """
 
@@ -275,3 +276,4 @@ class RunRecord:
     interruptions: list[InterruptionRecord] = field(default_factory=list)
     allowed_interruptions: int = 0
     layers: list[LayerRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

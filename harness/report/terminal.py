@@ -11,7 +11,17 @@ from rich.text import Text
 from harness.report.checks import checks
 from harness.report.interruptions import interruption_text
 from harness.report.layers import layers_block
-from harness.report.layout import FAINT, LABEL, figures_table, identity, memory_table, note, section_rows, usage_row
+from harness.report.layout import (
+    FAINT,
+    LABEL,
+    bullets,
+    figures_table,
+    identity,
+    memory_table,
+    note,
+    section_rows,
+    usage_row,
+)
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
 from harness.report.rows import accuracy_rows, conversion_note, reference_name
@@ -31,6 +41,8 @@ def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
     blocks: list[RenderableType] = [_banner(record)]
     if record.interruptions:
         blocks.append(_interruptions(record))
+    if record.notes:
+        blocks.append(bullets("Notes", record.notes, "yellow"))
     if record.verdict == "fail":
         blocks.append(_reasons(record))
     blocks += [
@@ -79,7 +91,8 @@ def console_block(lines: Sequence[str], *, most: int = _CONSOLE_LINES) -> Text:
 def _banner(record: RunRecord) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     title = Text(f"{printable(record.model.name)} on {printable(record.board)}", style="bold")
-    title.append(f", {count(record.vectors)} vectors in {record.wall_s:.1f} s", style="not bold")
+    vectors = "1 vector" if record.vectors == 1 else f"{count(record.vectors)} vectors"
+    title.append(f", {vectors} in {record.wall_s:.1f} s", style="not bold")
     grid.add_row(_verdict(record), title)
     for check in checks(record):
         mark = Text("ok" if check.passed else "FAILED", style="green" if check.passed else "bold red", justify="right")
@@ -104,13 +117,8 @@ def _interruptions(record: RunRecord) -> RenderableType:
 
 
 def _reasons(record: RunRecord) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(Text("Why", style=LABEL), "")
-    for reason in record.reasons:
-        grid.add_row(Text("  -", style="red"), Text(printable(reason)))
-    if not record.console:
-        return grid
-    return Group(grid, Text(), console_block(record.console))
+    why = bullets("Why", record.reasons, "red")
+    return Group(why, Text(), console_block(record.console)) if record.console else why
 
 
 def _identity(record: RunRecord) -> RenderableType:

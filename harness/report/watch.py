@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from harness.report.layout import FAINT, LABEL, figures_table, identity, note
+from harness.report.layout import FAINT, bullets, figures_table, identity, note
 from harness.report.numbers import count, near_one, small
 from harness.report.safe_text import printable
 from harness.report.watch_record import PredictionRecord, WatchRecord
@@ -23,10 +22,10 @@ def watch_report(record: WatchRecord) -> RenderableType:
     """The report as one renderable; what the sketch printed is in it as plain `Text`, never as markup."""
     blocks: list[RenderableType] = [_banner(record)]
     if record.reasons:
-        blocks.append(_list("Why", record.reasons, "red"))
+        blocks.append(bullets("Why", record.reasons, "red"))
     blocks += [_identity(record), _predictions(record), _accuracy(record)]
     if record.notes:
-        blocks.append(_list("Notes", record.notes, "yellow"))
+        blocks.append(bullets("Notes", record.notes, "yellow"))
     spaced = [part for block in blocks for part in (block, Text())]
     return Group(*spaced, _banner(record))
 
@@ -45,14 +44,6 @@ def _banner(record: WatchRecord) -> Text:
     right = sum(made.passed for made in record.predictions)
     text.append(f" sketch at {printable(record.port)}: ", style="not bold")
     return text.append(f"{right} of {count(len(record.predictions))} predictions right", style="not bold")
-
-
-def _list(title: str, lines: list[str], style: str) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(Text(title, style=LABEL), "")
-    for line in lines:
-        grid.add_row(Text("  -", style=style), Text(printable(line, max_chars=800)))
-    return grid
 
 
 def _identity(record: WatchRecord) -> RenderableType:

@@ -12,6 +12,7 @@ from harness.boards.catalogue import Board
 from harness.boards.target import Target
 from harness.compare.classification import one_hot
 from harness.compare.metrics import Array, Metrics, compute_metrics, stack_outputs, vector_errors, worst_vectors
+from harness.compare.tolerance import is_blind
 from harness.compare.verdict import judge, judge_device
 from harness.errors import UsageError
 from harness.link.session import Session
@@ -45,6 +46,10 @@ from harness.workflow.three_way import board_tolerance, three_way
 
 WORST_SHOWN = 5
 VALUES_SHOWN = 16
+BLIND = (
+    "the golden outputs of all vectors are alike within the tolerance: a board that answers anything with the same "
+    "value would pass; give vectors whose outputs differ"
+)
 
 
 def summarise(
@@ -75,6 +80,7 @@ def summarise(
     board_vs_keras = compute_metrics(board_outputs, golden, task=bundle.task)
 
     reasons: list[str] = []
+    notes = list(bundle.notes)
     records = []
     # Each output against the range of its own golden values: in a sum, a wide output would excuse errors of a narrow
     # one.
@@ -84,6 +90,8 @@ def summarise(
         tolerance = board_tolerance(bundle, r, converted, k)
         judgement = judge(p, r, metrics, tolerance_max_abs=tolerance, vectors_expected=bundle.count)
         reasons += judgement.reasons if alone else [f"output {k}: {reason}" for reason in judgement.reasons]
+        if is_blind(r, tolerance):
+            notes.append(("" if alone else f"output {k}: ") + BLIND)
         records.append(
             OutputRecord(
                 index=k,
@@ -152,6 +160,7 @@ def summarise(
         interruptions=interruptions,
         allowed_interruptions=allowed_interruptions,
         layers=layers,
+        notes=notes,
         conversion=compared.record if compared else None,
     )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.compare.metrics import compute_metrics
-from harness.compare.tolerance import tolerance_max_abs
+from harness.compare.tolerance import is_blind, tolerance_max_abs
 from harness.compare.verdict import Judgement, judge, judge_device
 
 GOLDEN = np.array([[0.0], [5.0], [10.0]], np.float32)
@@ -85,3 +85,17 @@ def test_tolerance_of_a_constant_falls_back_to_its_size_then_to_one() -> None:
 def test_a_tolerance_without_meaning_is_refused(golden: np.ndarray, share: float) -> None:
     with pytest.raises(ValueError, match=r"tolerance|golden"):
         tolerance_max_abs(golden, share)
+
+
+@pytest.mark.parametrize(
+    ("golden", "blind"),
+    [
+        ([[3.0, -1.0]], True),  # one vector
+        ([[3.0, -1.0]] * 5, True),
+        ([[3.0, -1.0], [3.0, -1.2]], True),  # half of 0.2 is within the tolerance
+        ([[3.0, -1.0], [3.0, -1.3]], False),
+        ([[3.0, -1.0], [4.0, -1.0]], False),
+    ],
+)
+def test_vectors_that_any_constant_would_pass_are_known(golden: list[list[float]], blind: bool) -> None:
+    assert is_blind(np.array(golden), 0.11) is blind

@@ -165,3 +165,10 @@ def test_of_several_outputs_the_one_over_its_tolerance_is_shown() -> None:
     accuracy = next(check for check in checks(record) if check.name == "accuracy")
     assert not accuracy.passed
     assert accuracy.detail == "output 1: max|e| 2.00e-06, at most 1.00e-06"
+
+
+def test_notes_are_in_every_report_of_a_pass_too() -> None:
+    record = replace(sample(), notes=["the golden outputs are alike"])
+    shown = [terminal_text(record, width=400), run_markdown(record), run_junit(record), dumps(run_json(record))]
+    assert all("the golden outputs are alike" in text for text in shown)
+    assert record.verdict == "pass"
