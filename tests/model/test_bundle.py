@@ -155,7 +155,7 @@ def test_the_cache_is_by_model_vectors_statefulness_and_keras(monkeypatch: pytes
         golden_for(Path("m"), bytes(32), two)
         golden_for(Path("m"), bytes(32), one, stateful=True)
     assert len(asked) == 4
-    monkeypatch.setattr("harness.model.golden.metadata.version", lambda name: "99.0")
+    monkeypatch.setattr("harness.model.reference.metadata.version", lambda name: "99.0")
     golden_for(Path("m"), bytes(32), one)
     assert len(asked) == 5
     assert [path.suffix for path in (own_cache / "golden").iterdir()] == [".npz"] * 5
