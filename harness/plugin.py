@@ -1,9 +1,10 @@
 """pytest plugin: `pytest --board netduino2plus` runs tests that use the fixtures below on that board.
 
-Fixtures, once per board and model: `board` (Board), `hil_model` (str; override it to choose another), `bundle`
-(Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job), `hil_sweep`
-(SweepRecord: the smallest arena), `assert_arena_at_most` and `assert_arena_suffices` (functions); once per test:
-`hil_session` (Session). Without a board, from --port alone: `hil_watch` (function that compares what a sketch prints).
+Fixtures, once per board and model: `board` (Board), `hil_model` (str) and `hil_options` (RunOptions), which a suite may
+override, `bundle` (Bundle), `target` (Target that runs the model's firmware), `hil_run` (RunOutcome of the main job),
+`hil_sweep` (SweepRecord: the smallest arena), `assert_arena_at_most` and `assert_arena_suffices` (functions); once per
+test: `hil_session` (Session). Without a board, from --port alone: `hil_watch` (function that compares what a sketch
+prints).
 
 Thin, and light at import: every pytest start in this environment pays for it.
 """
@@ -73,6 +74,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"Bundle name, bundle folder, or a .keras, .tflite or .h file (default: {DEFAULT_MODEL}).",
     )
     group.addoption("--hil-vectors", default=None, metavar="FILE", help="Its test vectors; a model file needs them.")
+    group.addoption("--hil-labels", default=None, metavar="FILE", help="What the model should say to those vectors.")
+    group.addoption("--hil-engine", default=None, metavar="NAME", help="What computes on the board: rnn or tflm.")
     group.addoption("--require-board", action="store_true", help="Fail, not skip, where the board is not there.")
     group.addoption("--hil-no-flash", action="store_true", help="Never flash; refuse a board that runs another build.")
     group.addoption("--hil-json", default=None, metavar="FILE", help="Records of all runs as JSON.")
@@ -177,10 +180,11 @@ def hil_model(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def _hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -> RunOptions:
+def hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -> RunOptions:
+    """What `hil_run` runs with. A module or conftest.py may override it: `replace(hil_options, arena_bytes=4096)`."""
     from harness.workflow.run import RunOptions
 
-    vectors = request.config.getoption("--hil-vectors")
+    vectors, labels = (request.config.getoption(name) for name in ("--hil-vectors", "--hil-labels"))
     # A test suite's own `board` fixture has no place of ours.
     where = request.config.stash[_STATE].place or _place(request.config, board.id)
     return RunOptions(
@@ -188,30 +192,32 @@ def _hil_options(request: pytest.FixtureRequest, board: Board, hil_model: str) -
         board=board.id,
         port=where.port,
         serial_number=where.serial_number,
+        engine=request.config.getoption("--hil-engine"),
         vectors=Path(vectors) if vectors else None,
+        labels=Path(labels) if labels else None,
         flash="never" if request.config.getoption("--hil-no-flash") else "auto",
     )
 
 
 @pytest.fixture(scope="session")
-def bundle(_hil_options: RunOptions) -> Bundle:
+def bundle(hil_options: RunOptions) -> Bundle:
     """The model with its vectors and golden outputs."""
     from harness.workflow.run import load
 
-    return load(_hil_options)
+    return load(hil_options)
 
 
 @pytest.fixture(scope="session")
-def _hil_prepared(bundle: Bundle, board: Board) -> Prepared:
-    from harness.workflow.prepare import prepare
+def _hil_prepared(bundle: Bundle, board: Board, hil_options: RunOptions) -> Prepared:
     from harness.workflow.progress import Silent
+    from harness.workflow.run import prepare_run
 
-    return prepare(bundle, board, engine=None, arena_bytes=None, progress=Silent())
+    return prepare_run(bundle, board, hil_options, Silent())
 
 
 @pytest.fixture(scope="session")
 def target(
-    request: pytest.FixtureRequest, board: Board, _hil_options: RunOptions, _hil_prepared: Prepared
+    request: pytest.FixtureRequest, board: Board, hil_options: RunOptions, _hil_prepared: Prepared
 ) -> Iterator[Target]:
     """The attached board, held for this test session and running the model's firmware."""
     from harness.boards.target import open_target
@@ -220,13 +226,13 @@ def target(
 
     opened, why = None, ""
     try:
-        opened = open_target(board, port=_hil_options.port, serial_number=_hil_options.serial_number)
+        opened = open_target(board, port=hil_options.port, serial_number=hil_options.serial_number)
     except PortNotFoundError as error:
         why = _one_line(error)
     if opened is None:
         _absent(request.config, why)
     with opened as held:
-        connect(held, _hil_prepared.image, _hil_options.flash, Silent()).session.close()
+        connect(held, _hil_prepared.image, hil_options.flash, Silent()).session.close()
         yield held
 
 
@@ -239,13 +245,13 @@ def hil_session(target: Target) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def hil_run(
-    request: pytest.FixtureRequest, target: Target, _hil_options: RunOptions, _hil_prepared: Prepared
+    request: pytest.FixtureRequest, target: Target, hil_options: RunOptions, _hil_prepared: Prepared
 ) -> RunOutcome:
     """The main job, finished: vectors streamed and compared. Its verdict may be "fail": see `assert_hil_pass`."""
     from harness.workflow.progress import Silent
     from harness.workflow.run import run_on
 
-    outcome = run_on(target, _hil_prepared, _hil_options, Silent())
+    outcome = run_on(target, _hil_prepared, hil_options, Silent())
     request.config.stash[_STATE].runs.append(outcome.record)
     return outcome
 
@@ -275,7 +281,7 @@ def hil_watch(request: pytest.FixtureRequest, hil_model: str) -> Callable[..., W
 
 @pytest.fixture(scope="session")
 def hil_sweep(
-    request: pytest.FixtureRequest, target: Target, _hil_options: RunOptions, _hil_prepared: Prepared
+    request: pytest.FixtureRequest, target: Target, hil_options: RunOptions, _hil_prepared: Prepared
 ) -> SweepRecord:
     """The model's smallest arena on this board, found and proved; the board then runs the model's firmware again."""
     if request.config.getoption("--hil-no-flash"):
@@ -288,7 +294,7 @@ def hil_sweep(
 
     packed = _hil_prepared.packed
     subject = Subject(_hil_prepared.bundle, packed, builder(target.board, packed, Silent()))
-    options = SweepOptions(model=_hil_options.model, board=target.board.id, confirm=False)
+    options = SweepOptions(model=hil_options.model, board=target.board.id, confirm=False)
     try:
         # What `confirmed` would say, `hil_run` says.
         return sweep_on(target, subject, options, Silent())

@@ -124,7 +124,7 @@ def load_bundle(
         if source is None:
             raise UsageError(
                 f"{manifest.model} needs vectors to be tested with",
-                hint="--vectors FILE.npz or FILE.csv; take real inputs, as random ones say little",
+                hint="--vectors FILE.npz or FILE.csv (pytest: --hil-vectors); real ones say most",
             )
         loaded = load_vectors(source, file.inputs)
         inputs, notes = dict(zip(file.inputs, loaded.arrays, strict=True)), loaded.notes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.catalogue import find_board
+from harness.boards.catalogue import Board, find_board
 from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
 from harness.errors import UsageError
@@ -121,6 +121,20 @@ def load(options: RunOptions, progress: Progress | None = None) -> Bundle:
     )
 
 
+def prepare_run(bundle: Bundle, board: Board, options: RunOptions, progress: Progress) -> Prepared:
+    """`prepare` with what the options say of engine, arena, conversion and image."""
+    return prepare(
+        bundle,
+        board,
+        engine=options.engine,
+        arena_bytes=options.arena_bytes,
+        progress=progress,
+        conversion=options.conversion,
+        exported=options.exported,
+        exported_sha256=options.exported_sha256,
+    )
+
+
 def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
     """Runs the main job once and tells with numbers whether the board computes what Keras computes.
 
@@ -139,17 +153,7 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
         if options.port is not None:
             check_port_name(options.port, board=board.id)
         find_port(board, port=options.port, serial_number=options.serial_number)
-    bundle = load(options, watch)
-    prepared = prepare(
-        bundle,
-        board,
-        engine=options.engine,
-        arena_bytes=options.arena_bytes,
-        progress=watch,
-        conversion=options.conversion,
-        exported=options.exported,
-        exported_sha256=options.exported_sha256,
-    )
+    prepared = prepare_run(load(options, watch), board, options, watch)
     if options.per_layer:
         check_traceable(prepared.packed)
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.assertions import assert_hil_pass, failure_text
+from harness.resources import models_dir
 from tests.report.samples import failed, sample
 
 pytest_plugins = ("pytester",)
@@ -183,6 +185,30 @@ def test_a_whole_run_on_a_board(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["hil: fuel_lstm on host", "PASS fuel_lstm on host: max|e| *"])
     (record,) = json.loads((pytester.path / "runs.json").read_text())["runs"]
     assert (record["verdict"], record["board"]) == ("pass", "host")
+
+
+def test_a_suite_sets_what_its_runs_are_made_with(pytester: pytest.Pytester) -> None:
+    model = models_dir() / "fuel_lstm"
+    np.save(pytester.path / "labels.npy", np.full((64, 1), 10, np.float32))
+    pytester.makepyfile("""
+        from dataclasses import replace
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def hil_options(hil_options):
+            return replace(hil_options, arena_bytes=1024)
+
+        def test_options(hil_run):
+            assert hil_run.record.memory.arena.size_bytes == 1024
+            assert hil_run.record.accuracy.board_vs_labels.n == 64
+    """)
+    files = ("--hil-model", str(model / "model.keras"), "--hil-vectors", str(model / "vectors.npz"))
+    arguments = ("-p", "no:cacheprovider", "--board", "host", *files, "--hil-labels", "labels.npy")
+    result = pytester.runpytest_subprocess(*arguments, timeout=100)
+    result.assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess(*arguments, "--hil-engine", "tflm", timeout=100)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*UsageError: *tflm*"])
 
 
 def test_failing_run_says_why() -> None:
