@@ -42,24 +42,17 @@ const uint32_t kMapUart0 = 0x600C2000 + 4 * 21, kMapTimTarget0 = 0x600C2000 + 4 
                kLinePriority = 0x600C2114, kLineThreshold = 0x600C2194;
 const uint32_t kMachineInterrupts = 1u << 3; /* mstatus.MIE */
 
-/* The interrupt writes `head`, the session `tail`; both count bytes and wrap at 2^32, so that the whole ring can be full. */
-static_assert((HIL_RX_RING_BYTES & (HIL_RX_RING_BYTES - 1)) == 0, "HIL_RX_RING_BYTES must be a power of two");
-uint8_t ring[HIL_RX_RING_BYTES];
-volatile uint32_t head, tail, overruns;
+hil::RxRing ring;
 uint8_t reset_reason;
 
 uint8_t find_reset_reason() {
-  const bool ram_kept = g_noinit.magic == hil::kNoinitMagic;
-  const uint32_t mark = ram_kept ? g_noinit.mark : static_cast<uint32_t>(hil::kMarkNone);
-  g_noinit.boot_count = ram_kept ? g_noinit.boot_count + 1 : 1;
-  g_noinit.mark = hil::kMarkNone;
-  g_noinit.magic = hil::kNoinitMagic;
+  const hil::Kept kept = hil::count_boot();
   switch (reg(kRtcResetState) & 0x3F) {
     case kCausePowerOn: /* pin EN too; then the memory is as it was */
-      return ram_kept ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
+      return kept.ram ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
     case kCauseSoftware:
     case kCauseSoftwareCpu:
-      return mark == hil::kMarkFault ? HIL_RESET_FAULT : HIL_RESET_SOFTWARE;
+      return kept.mark == hil::kMarkFault ? HIL_RESET_FAULT : HIL_RESET_SOFTWARE;
     case kCauseBrownOut:
       return HIL_RESET_BROWN_OUT;
     case 7: /* main watchdog 0, 1, RTC watchdog, super watchdog: of the system or the CPU */
@@ -110,17 +103,10 @@ uint64_t count() {
 extern "C" __attribute__((interrupt("machine"))) void hil_uart_interrupt(void) {
   if (reg(kUartIntRaw) & kIntRxOverflow) {
     reg(kUartIntClear) = kIntRxOverflow;
-    overruns = overruns + 1;
+    ring.lose();
   }
   for (uint32_t waiting = reg(kUartStatus) & kFifoMask; waiting > 0; --waiting) {
-    const uint8_t byte = static_cast<uint8_t>(reg(kUartFifo));
-    const uint32_t at = head;
-    if (at - tail == HIL_RX_RING_BYTES) {
-      overruns = overruns + 1;
-      continue;
-    }
-    ring[at % HIL_RX_RING_BYTES] = byte;
-    head = at + 1;
+    ring.put(static_cast<uint8_t>(reg(kUartFifo)));
   }
   reg(kUartIntClear) = kIntRxFull;
 }
@@ -141,20 +127,7 @@ void hil_platform_init(void) {
   __asm volatile("csrs mstatus, %0" ::"r"(kMachineInterrupts) : "memory");
 }
 
-size_t hil_platform_read(uint8_t* buf, size_t max) {
-  const uint32_t from = tail;
-  const uint32_t waiting = head - from;
-  const size_t n = waiting < max ? waiting : max;
-  __asm volatile("" ::: "memory"); /* what the interrupt wrote before it moved `head` */
-  const size_t start = from % HIL_RX_RING_BYTES;
-  const size_t until_wrap = HIL_RX_RING_BYTES - start;
-  const size_t first = n < until_wrap ? n : until_wrap;
-  memcpy(buf, ring + start, first);
-  memcpy(buf + first, ring, n - first);
-  __asm volatile("" ::: "memory"); /* the interrupt may reuse the place only once it is read */
-  tail = from + static_cast<uint32_t>(n);
-  return n;
-}
+size_t hil_platform_read(uint8_t* buf, size_t max) { return ring.take(buf, max); }
 
 void hil_platform_write(const uint8_t* buf, size_t n) {
   size_t done = 0;
@@ -183,7 +156,7 @@ uint32_t hil_platform_boot_count(void) { return g_noinit.boot_count; }
  * still ends WFI. The alarm's interrupt is never taken, only waited for. */
 void hil_platform_idle(void) {
   __asm volatile("csrc mstatus, %0" ::"r"(kMachineInterrupts) : "memory");
-  if (head == tail) {
+  if (ring.empty()) {
     const uint64_t until = count() + kTickHz / 100;
     reg(kTimConf) = reg(kTimConf) & ~kTimTarget0Run;
     reg(kTimTarget0Conf) = 0; /* one shot, unit 0 */
@@ -198,17 +171,10 @@ void hil_platform_idle(void) {
   __asm volatile("csrs mstatus, %0" ::"r"(kMachineInterrupts) : "memory");
 }
 
-uint32_t hil_platform_rx_overruns(void) { return overruns; }
+uint32_t hil_platform_rx_overruns(void) { return ring.overruns; }
 
-uint32_t hil_platform_stack_bytes(void) {
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&hil_stack_top) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
-
-uint32_t hil_platform_stack_free_min(void) {
-  const volatile uint32_t* word = &hil_stack_limit;
-  while (word < &hil_stack_top && *word == hil::kStackPaint) ++word;
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(word) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
+uint32_t hil_platform_stack_bytes(void) { return hil::stack_bytes(); }
+uint32_t hil_platform_stack_free_min(void) { return hil::stack_free_min(); }
 
 /* There is no heap: the linker script leaves it no place. */
 uint32_t hil_platform_heap_free_min(void) { return UINT32_MAX; }

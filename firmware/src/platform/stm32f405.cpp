@@ -45,10 +45,7 @@ const uint32_t kTim2Cr1 = 0x40000000, kTim2Egr = 0x40000014, kTim2Cnt = 0x400000
 /* SysTick */
 const uint32_t kSystCsr = 0xE000E010, kSystRvr = 0xE000E014, kSystCvr = 0xE000E018;
 
-/* The interrupt writes `head`, the session `tail`; both count bytes and wrap at 2^32, so that the whole ring can be full. */
-static_assert((HIL_RX_RING_BYTES & (HIL_RX_RING_BYTES - 1)) == 0, "HIL_RX_RING_BYTES must be a power of two");
-uint8_t ring[HIL_RX_RING_BYTES];
-volatile uint32_t head, tail, overruns;
+hil::RxRing ring;
 volatile uint32_t interrupt_ticks; /* spent in the receive interrupt since boot */
 uint32_t handler_ticks;
 uint8_t reset_reason;
@@ -56,20 +53,16 @@ uint8_t reset_reason;
 uint8_t find_reset_reason() {
   const uint32_t csr = reg(kRccCsr);
   reg(kRccCsr) = csr | kCsrClear;
-  const bool ram_kept = g_noinit.magic == hil::kNoinitMagic;
-  const uint32_t mark = ram_kept ? g_noinit.mark : static_cast<uint32_t>(hil::kMarkNone);
-  g_noinit.boot_count = ram_kept ? g_noinit.boot_count + 1 : 1;
-  g_noinit.mark = hil::kMarkNone;
-  g_noinit.magic = hil::kNoinitMagic;
+  const hil::Kept kept = hil::count_boot();
   /* The chip sets several flags at once (power-on sets brown-out and pin too): the strongest reason first. */
   if (csr & kCsrPowerOn) return HIL_RESET_POWER_ON;
   if (csr & kCsrWatchdogs) return HIL_RESET_WATCHDOG;
-  if (mark == hil::kMarkFault) return HIL_RESET_FAULT;
-  if (mark == hil::kMarkReboot || (csr & kCsrSoftware)) return HIL_RESET_SOFTWARE;
+  if (kept.mark == hil::kMarkFault) return HIL_RESET_FAULT;
+  if (kept.mark == hil::kMarkReboot || (csr & kCsrSoftware)) return HIL_RESET_SOFTWARE;
   if (csr & kCsrBrownOut) return HIL_RESET_BROWN_OUT;
   if (csr & kCsrPin) return HIL_RESET_EXTERNAL;
   /* No flag at all: QEMU. RAM is zero when it starts and kept when its reset button is pressed. */
-  return ram_kept ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
+  return kept.ram ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
 }
 
 }  // namespace
@@ -80,15 +73,8 @@ __attribute__((noinline)) static void receive() {
   const uint32_t status = reg(kUsartSr);
   if (!(status & (kSrReceived | kSrOverrun))) return;
   const uint8_t byte = static_cast<uint8_t>(reg(kUsartDr));
-  if (status & kSrOverrun) overruns = overruns + 1;
-  if (!(status & kSrReceived)) return;
-  const uint32_t at = head;
-  if (at - tail == HIL_RX_RING_BYTES) {
-    overruns = overruns + 1;
-    return;
-  }
-  ring[at % HIL_RX_RING_BYTES] = byte;
-  head = at + 1;
+  if (status & kSrOverrun) ring.lose();
+  if (status & kSrReceived) ring.put(byte);
 }
 
 /* The ticks it takes are kept, to be left out of hil_platform_ticks: bytes that arrive while the engine computes must not show in the
@@ -145,20 +131,7 @@ void hil_platform_init(void) {
   reg(kUsartCr1) = kCr1Enable | kCr1Transmit | kCr1Receive | kCr1ReceiveInterrupt;
 }
 
-size_t hil_platform_read(uint8_t* buf, size_t max) {
-  const uint32_t from = tail;
-  const uint32_t waiting = head - from;
-  const size_t n = waiting < max ? waiting : max;
-  __asm volatile("" ::: "memory"); /* what the interrupt wrote before it moved `head` */
-  const size_t start = from % HIL_RX_RING_BYTES;
-  const size_t until_wrap = HIL_RX_RING_BYTES - start;
-  const size_t first = n < until_wrap ? n : until_wrap;
-  memcpy(buf, ring + start, first);
-  memcpy(buf + first, ring, n - first);
-  __asm volatile("" ::: "memory"); /* the interrupt may reuse the place only once it is read */
-  tail = from + static_cast<uint32_t>(n);
-  return n;
-}
+size_t hil_platform_read(uint8_t* buf, size_t max) { return ring.take(buf, max); }
 
 /* A UART takes a byte every frame time whether anybody listens or not. A second without is a dead peripheral. */
 static bool wait_for(uint32_t flag) {
@@ -209,7 +182,7 @@ uint32_t hil_platform_boot_count(void) { return g_noinit.boot_count; }
  * With interrupts masked between the check and WFI no byte can slip in unseen; a pending one still ends WFI. */
 void hil_platform_idle(void) {
   __asm volatile("cpsid i" ::: "memory");
-  if (head == tail) {
+  if (ring.empty()) {
     reg(kSystRvr) = kPeripheralHz / 100 - 1;
     reg(kSystCvr) = 0;
     reg(kSystCsr) = 7; /* core clock, interrupt, on */
@@ -219,17 +192,10 @@ void hil_platform_idle(void) {
   __asm volatile("cpsie i" ::: "memory");
 }
 
-uint32_t hil_platform_rx_overruns(void) { return overruns; }
+uint32_t hil_platform_rx_overruns(void) { return ring.overruns; }
 
-uint32_t hil_platform_stack_bytes(void) {
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&hil_stack_top) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
-
-uint32_t hil_platform_stack_free_min(void) {
-  const volatile uint32_t* word = &hil_stack_limit;
-  while (word < &hil_stack_top && *word == hil::kStackPaint) ++word;
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(word) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
+uint32_t hil_platform_stack_bytes(void) { return hil::stack_bytes(); }
+uint32_t hil_platform_stack_free_min(void) { return hil::stack_free_min(); }
 
 /* There is no heap: the linker script leaves it no place and no _sbrk exists. */
 uint32_t hil_platform_heap_free_min(void) { return UINT32_MAX; }
