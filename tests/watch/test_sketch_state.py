@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.model.bundle import load_bundle
 from harness.model.tflm_host import run_tflm_on_host
 from harness.report.watch_record import PredictionRecord
 from harness.workflow.sketch_match import Matcher, judge_prediction
@@ -26,13 +27,24 @@ def fuel() -> Reference:
     return load_reference("fuel_lstm")
 
 
-def judged(reference: Reference, values: Sequence[float], digits: int = 2) -> list[PredictionRecord]:
+@pytest.fixture(scope="module")
+def many() -> Reference:
+    """The bundle's own vectors."""
+    bundle = load_bundle("fuel_lstm")
+    outputs = bundle.golden[0].reshape(len(bundle.golden[0]), -1)
+    return replace(load_reference("fuel_lstm"), inputs=bundle.inputs, outputs=outputs, labels=None)
+
+
+def judged(
+    reference: Reference, values: Sequence[float], digits: int = 2, order: Sequence[int] | None = None
+) -> list[PredictionRecord]:
     matcher = Matcher(reference, way="order")
     found = []
     for k, value in enumerate(values):
         printed = SketchPattern("(?P<predicted>.*)").parse(f"{value:.{digits}f}")
         assert printed is not None
-        found.append(judge_prediction(k, printed, matcher.match(printed), reference))
+        vector = matcher.match(printed) if order is None else order[k]
+        found.append(judge_prediction(k, printed, vector, reference))
     return found
 
 
@@ -41,9 +53,36 @@ def tflm(reference: Reference, order: Sequence[int], *, reset: bool) -> list[flo
     return [float(value) for value in outputs.ravel()]
 
 
-def test_a_leak_seen_from_the_middle_is_still_one(fuel: Reference) -> None:
-    values = tflm(fuel, [0, 1] * 10, reset=False)[6:10]
-    assert judge_state(judged(fuel, values), [], fuel).verdict == "leaks"
+@pytest.mark.parametrize("first", [0, 1, 2, 3, 8, 13, 400, 401])
+def test_a_leak_joined_at_any_prediction_is_still_one(fuel: Reference, first: int) -> None:
+    order = ([0, 1] * 210)[first : first + 4]
+    values = tflm(fuel, [0, 1] * 210, reset=False)[first : first + 4]
+    assert judge_state(judged(fuel, values, order=order), [], fuel).verdict == "leaks"
+
+
+def test_a_leak_joined_in_a_round_of_many_vectors_is_still_one(many: Reference) -> None:
+    count = len(many.outputs)
+    order = list(range(count)) * 5
+    values = tflm(many, order, reset=False)
+    first = 2 * count + 17
+    seen = slice(first, first + 2 * count)
+    assert judge_state(judged(many, values[seen], order=order[seen]), [], many).verdict == "leaks"
+
+
+def test_a_leak_joined_in_no_order_is_named_once_the_past_is_forgotten(many: Reference) -> None:
+    order = [int(k) for k in np.random.default_rng(1).integers(0, len(many.outputs), 130)]
+    values = tflm(many, order, reset=False)
+    assert judge_state(judged(many, values[30:], order=order[30:]), [], many).verdict == "leaks"
+    # Too few to have forgotten what came before: no guess.
+    assert judge_state(judged(many, values[30:33], order=order[30:33]), [], many).verdict == "unknown"
+
+
+def test_random_errors_are_no_leak_however_many_pasts_are_tried(fuel: Reference) -> None:
+    for seed in range(3):
+        noise = np.random.default_rng(seed).uniform(-2, 2, 4)
+        values = [value + off for value, off in zip(tflm(fuel, [1, 0] * 2, reset=True), noise, strict=True)]
+        state = judge_state(judged(fuel, values, order=[1, 0, 1, 0]), [], fuel)
+        assert state.verdict == "unknown", (seed, values)
 
 
 def test_a_restart_begins_with_cleared_state(fuel: Reference) -> None:

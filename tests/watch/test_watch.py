@@ -190,3 +190,4 @@ def test_the_fixture_compares_in_a_test_suite_and_skips_without_a_port(
             sketch.start()
             done = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--port={sketch.port}")
         done.assert_outcomes(**outcome)
+    done.stdout.fnmatch_lines(["*AssertionError: *the sketch does*"])
