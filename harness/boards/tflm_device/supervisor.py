@@ -94,8 +94,9 @@ def _device(config: DeviceConfig, tflite: bytes, version: str, memory: NoInitMem
         # Shared with the supervisor, which reads TFLM's last words there after a crash.
         engine = Engine(tflite, memory, TflmLog(memory.log))
         session = DeviceSession(Identity(config, version, memory.reset_reason, memory.boot_count), engine, line)
-        session.announce_boot()
+        # Before BOOT, as a panic handler's before the reset: whoever hears of the restart has heard them.
         _say(line, memory.last_words)
+        session.announce_boot()
         if memory.failed_arena_bytes is None:
             engine.start(config.arena_bytes, booting=True)
         else:
