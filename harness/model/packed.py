@@ -37,6 +37,7 @@ class PackedModel:
         arena_bytes: arena the engine needs on the board, where the packer can tell; None where it can't.
         model_bytes: bytes of weights and structure that go to flash.
         macs: multiply-accumulate operations per inference.
+        input_bytes, output_bytes: of one vector and of its result on the wire; None where the packer can't tell.
         quantised: "" float32; "int8-weights": int8 weights, computed with in float32; "int8": integers throughout.
         trace: where the layers' outputs can be seen, in order; empty where the engine can't show them.
     """
@@ -49,3 +50,5 @@ class PackedModel:
     macs: int
     trace: tuple[TracePoint, ...] = ()
     quantised: str = ""
+    input_bytes: int | None = None
+    output_bytes: int | None = None

@@ -45,11 +45,12 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Int8:
-    """How an int8 value stands for real numbers: real = scale * (stored - zero_point)."""
+class Integers:
+    """How the integers of a value stand for real numbers: real = scale * (stored - zero_point); 8 or 16 `bits`."""
 
     scale: float
     zero_point: int
+    bits: int = 8
 
 
 class Unknown:
@@ -66,7 +67,7 @@ class Builder:
 
     graph: ModelGraph
     int8_weights: bool = False
-    int8: dict[str, Int8] = field(default_factory=dict)  # of the values that are int8; all others are float32
+    integers: dict[str, Integers] = field(default_factory=dict)  # of the values kept so; all others are float32
     values: dict[str, Value] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
     mask_sources: dict[Value | None, str] = field(default_factory=dict)  # mask -> name of the tensor it was made from
@@ -84,7 +85,8 @@ class Builder:
         if len(graph.inputs) + len(graph.outputs) > 255:
             raise UsageError("the rnn engine takes up to 255 inputs and outputs in all")
         for name, shape in graph.inputs.items():
-            self.values[name] = self.result(f"input {name!r}", shape, int8=name in self.int8)
+            bits = self.integers[name].bits if name in self.integers else 32
+            self.values[name] = self.result(f"input {name!r}", shape, bits=bits)
             self._touch(self.values[name], -1)
             self._touch(self.values[name], FOREVER)
 
@@ -103,15 +105,14 @@ class Builder:
                 raise UsageError(f"layer {layer.name!r} reads {name!r}, which the rnn engine does not make")
         return [self.values[name] for name in layer.inputs]
 
-    def result(self, what: str, shape: tuple[int, ...], *, int8: bool = False) -> Value:
+    def result(self, what: str, shape: tuple[int, ...], *, bits: int = 32) -> Value:
         """A new buffer, alive from the first to the last op that is told of it."""
         if not 1 <= len(shape) <= fmt.MAX_DIMS or any(size < 1 for size in shape):
             raise UsageError(
                 f"{what} has shape {shape}; the rnn engine takes 1 to {fmt.MAX_DIMS} dimensions of known length",
                 hint="give the model a fixed number of time steps: Input(shape=(steps, features))",
             )
-        count = math.prod(shape)
-        return self.scratch(-(-count // 4) if int8 else count).shaped(shape)
+        return self.scratch(-(-math.prod(shape) * bits // 32)).shaped(shape)
 
     def output(self, layer: LayerSpec, shape: tuple[int, ...]) -> Value:
         """As `result`, for what a layer gives."""
@@ -170,9 +171,13 @@ class Builder:
         if self.op_count > first_op and name in self.values:
             self._points.append((name, first_op, self.op_count, macs, self.values[name]))
 
+    def bytes_of(self, name: str) -> int:
+        """Bytes of an input or output of the model."""
+        return self.values[name].count * (self.integers[name].bits // 8 if name in self.integers else 4)
+
     def _io(self, name: str, at: int) -> fmt.Tensor:
-        how = self.int8.get(name, Int8(0.0, 0))
-        return fmt.Tensor(self.values[name].shape, at, how.scale, how.zero_point)
+        how = self.integers.get(name, Integers(0.0, 0))
+        return fmt.Tensor(self.values[name].shape, at, how.scale, how.zero_point, how.bits)
 
     def _touch(self, value: Value, now: int) -> None:
         if value.buffer is not None:

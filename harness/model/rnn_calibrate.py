@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.model.graph import FloatArray, LayerSpec, ModelGraph
-from harness.model.rnn_builder import Int8
+from harness.model.rnn_builder import Integers
 from harness.model.rnn_settings import bias_of, weight_of
 
 #: What the engine computes in integers, or passes on, or computes in float between two integer layers.
@@ -29,6 +29,9 @@ ALIASES = (
     "SpatialDropout1D",
 )
 FLOAT_LAYERS = ("Activation", "ReLU", "Softmax")
+#: An input is kept in 16 bits where rounding it to 8 would alone move an output by more than this share of its range
+#: (root mean square).
+INPUT_ROUNDING_SHARE = 0.01
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid", "softmax")
 
 
@@ -45,12 +48,16 @@ class Ranges:
         cells: largest magnitude of each LSTM's cell state, by layer name.
     """
 
-    values: Mapping[str, Int8]
+    values: Mapping[str, Integers]
     cells: Mapping[str, float]
 
 
 def calibrate(graph: ModelGraph, inputs: Sequence[FloatArray]) -> Ranges:
     """Run the vectors through the model in float64.
+
+    Inputs are int8, all of -128 to 127 for their range. One scale covers every time step and feature of an input, so
+    where these differ widely (litres beside grams per kilometre) 8 bits leave nothing of the small ones: inputs that
+    only LSTM layers read are then int16, symmetric. `INPUT_ROUNDING_SHARE` decides.
 
     Args:
         inputs: (N, *shape) of each input, finite.
@@ -65,10 +72,31 @@ def calibrate(graph: ModelGraph, inputs: Sequence[FloatArray]) -> Ranges:
         if array.shape[1:] != shape:
             raise UsageError(f"calibration vectors have shape {array.shape[1:]}, input {name!r} needs {shape}")
         values[name] = array.astype(np.float64)
-    found = {name: asymmetric(array) for name, array in values.items()}
-    cells: dict[str, float] = {}
     for layer in graph.layers:
         check_int8(layer)
+    found, cells, exact = _run(graph, values, {name: asymmetric(array) for name, array in values.items()})
+    for name in graph.inputs:
+        if not _read_by_lstm_alone(graph, name):
+            continue
+        rounded = {**values, name: _rounded(values[name], found[name])}
+        _, _, moved = _run(graph, rounded, found)
+        if any(
+            np.sqrt(np.mean((moved[output] - exact[output]) ** 2)) > INPUT_ROUNDING_SHARE * np.ptp(exact[output])
+            for output in graph.outputs
+        ):
+            wide = Integers(float(np.float32(np.abs(values[name]).max() / 32767.0)) or 1.0, 0, bits=16)
+            found, cells, _ = _run(graph, values, {**found, name: wide})
+    return Ranges(found, cells)
+
+
+def _run(
+    graph: ModelGraph, inputs: Mapping[str, _Wide], known: Mapping[str, Integers]
+) -> tuple[dict[str, Integers], dict[str, float], dict[str, _Wide]]:
+    """How each value is stored, each LSTM's largest cell state, and the values; `known`: how the inputs are stored."""
+    values = dict(inputs)
+    found = {name: known[name] for name in inputs}
+    cells: dict[str, float] = {}
+    for layer in graph.layers:
         source = values[layer.inputs[0]]
         match layer.kind:
             case "LSTM":
@@ -100,7 +128,24 @@ def calibrate(graph: ModelGraph, inputs: Sequence[FloatArray]) -> Ranges:
         found[layer.name] = (
             found[layer.inputs[0]] if layer.kind in ("Flatten", "Reshape") else asymmetric(values[layer.name])
         )
-    return Ranges(found, cells)
+    return found, cells, values
+
+
+def _read_by_lstm_alone(graph: ModelGraph, name: str) -> bool:
+    names = {name}
+    for layer in graph.layers:
+        if names.isdisjoint(layer.inputs):
+            continue
+        if layer.kind in ALIASES:
+            names.add(layer.name)
+        elif layer.kind != "LSTM":
+            return False
+    return names.isdisjoint(graph.outputs)
+
+
+def _rounded(values: _Wide, how: Integers) -> _Wide:
+    stored = np.clip(np.rint(values / how.scale + how.zero_point), -128, 127)
+    return np.asarray((stored - how.zero_point) * how.scale)
 
 
 def check_int8(layer: LayerSpec) -> None:
@@ -132,16 +177,16 @@ def check_int8(layer: LayerSpec) -> None:
             raise UsageError(f"layer {layer.name!r} ({layer.kind}) has {setting}, which has no integer form", hint=hint)
 
 
-def asymmetric(values: _Wide) -> Int8:
+def asymmetric(values: _Wide) -> Integers:
     """All of -128 to 127 for the range of the values, 0 included."""
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     scale = float(np.float32((high - low) / 255.0)) or 1.0
-    return Int8(scale, max(-128, min(127, round(-128 - low / scale))))
+    return Integers(scale, max(-128, min(127, round(-128 - low / scale))))
 
 
-def symmetric(values: _Wide) -> Int8:
+def symmetric(values: _Wide) -> Integers:
     """-127 to 127, 0 at 0."""
-    return Int8(float(np.float32(np.abs(values).max() / 127.0)) or 1.0, 0)
+    return Integers(float(np.float32(np.abs(values).max() / 127.0)) or 1.0, 0)
 
 
 def cell_bits(top: float) -> int:

@@ -25,6 +25,8 @@ MAX_DIMS = 4
 MAX_UNITS = 4096
 MAX_WIDTH = 16384
 MAX_STEPS = 16384
+#: 127 * 32767 times this stays within 32 bits.
+MAX_WIDE_INPUTS = 512
 MAX_ARENA_BYTES = 1 << 26
 #: A 16-bit int indexes at most this much; gcc-avr refuses larger objects.
 AVR_MAX_BLOB_BYTES = 32767
@@ -41,8 +43,9 @@ _MERGE = struct.Struct("<IB3xf3I")
 _LSTM_INT8 = struct.Struct("<HHHBBi6I")
 _DENSE_INT8 = struct.Struct("<HHHbb3I")
 _QUANTISE = struct.Struct("<Ifi2I")
-_DTYPE_INT8 = 2
-_DTYPE_FLOAT32 = 1  # harness.protocol.ids.DType.FLOAT32; the format's own number, so it can't change under it
+# The format's own numbers, those of harness.protocol.ids.DType, so that they can't change under it.
+_DTYPE_FLOAT32 = 1
+_DTYPE_OF_BITS = {8: 2, 16: 3}
 
 
 class OpKind(IntEnum):
@@ -96,6 +99,7 @@ class RecurrentFlag(IntFlag):
     ZERO_MASKED = 16
     FRESH_STATE = 32
     RESET_AFTER = 64
+    WIDE_INPUTS = 128
 
 
 class MergeMode(IntEnum):
@@ -119,13 +123,14 @@ class Layout(IntEnum):
 class Tensor:
     """A model input or output: shape without the batch dimension, and where it lies in the arena (bytes).
 
-    float32, or with a `scale` int8: real = scale * (stored - zero_point).
+    float32, or with a `scale` integers of 8 or 16 `bits`: real = scale * (stored - zero_point).
     """
 
     shape: tuple[int, ...]
     arena: int
     scale: float = 0.0
     zero_point: int = 0
+    bits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +354,7 @@ def _aligned(offset: int) -> int:
 
 def _encode_tensor(tensor: Tensor) -> bytes:
     dims = (*tensor.shape, *(1,) * (MAX_DIMS - len(tensor.shape)))
-    dtype = _DTYPE_INT8 if tensor.scale else _DTYPE_FLOAT32
+    dtype = _DTYPE_OF_BITS[tensor.bits] if tensor.scale else _DTYPE_FLOAT32
     return _TENSOR.pack(dtype, len(tensor.shape), 0, *dims, tensor.scale, tensor.zero_point, tensor.arena)
 
 

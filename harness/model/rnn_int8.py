@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import FloatArray, LayerSpec
-from harness.model.rnn_builder import Builder, Int8, Value
+from harness.model.rnn_builder import Builder, Integers, Value
 from harness.model.rnn_calibrate import Ranges, cell_bits
 from harness.model.rnn_settings import ACTIVATIONS, activation_of, bias_of, check_limit, units_of, weight_of
 
@@ -56,27 +56,27 @@ def add_int8(builder: Builder, index: int, layer: LayerSpec, ranges: Ranges) -> 
                 shape = (source.count,) if layer.kind == "Flatten" else layer.output_shape
             if math.prod(shape) != source.count:
                 raise UsageError(f"layer {layer.name!r} ({layer.kind}) turns {source.count} numbers into shape {shape}")
-            _name(builder, layer.name, source.shaped(shape), builder.int8.get(layer.inputs[0]))
+            _name(builder, layer.name, source.shaped(shape), builder.integers.get(layer.inputs[0]))
 
 
-def _name(builder: Builder, name: str, value: Value, how: Int8 | None) -> None:
+def _name(builder: Builder, name: str, value: Value, how: Integers | None) -> None:
     builder.values[name] = value
     if how is not None:
-        builder.int8[name] = how
+        builder.integers[name] = how
 
 
-def _quantised(builder: Builder, index: int, name: str, ranges: Ranges) -> tuple[Value, Int8]:
+def _quantised(builder: Builder, index: int, name: str, ranges: Ranges) -> tuple[Value, Integers]:
     """The value in int8, converted by an op of its own if it is float32."""
     value = builder.values[name]
-    if name in builder.int8:
-        return value, builder.int8[name]
+    if name in builder.integers:
+        return value, builder.integers[name]
     how = ranges.values[name]
-    result = builder.result(name, value.shape, int8=True)
+    result = builder.result(name, value.shape, bits=8)
     _convert(builder, index, value, result, how, back=False)
     return result, how
 
 
-def _convert(builder: Builder, index: int, source: Value, result: Value, how: Int8, *, back: bool) -> None:
+def _convert(builder: Builder, index: int, source: Value, result: Value, how: Integers, *, back: bool) -> None:
     builder.emit(
         lambda place: fmt.QuantiseOp(
             layer=index,
@@ -95,9 +95,9 @@ def _float(builder: Builder, index: int, layer: LayerSpec, activation: fmt.Activ
     """An activation on float32; the result stays float32."""
     name = layer.inputs[0]
     source = builder.values[name]
-    if name in builder.int8:
+    if name in builder.integers:
         source = builder.result(name, source.shape)
-        _convert(builder, index, builder.values[name], source, builder.int8[name], back=True)
+        _convert(builder, index, builder.values[name], source, builder.integers[name], back=True)
     _activate(builder, index, layer, source, activation)
 
 
@@ -137,7 +137,7 @@ def _lstm(builder: Builder, index: int, layer: LayerSpec, ranges: Ranges) -> Non
     units = units_of(layer, "units", fmt.MAX_UNITS)
     steps, inputs = source.shape
     check_limit(layer, "time steps", steps, fmt.MAX_STEPS)
-    check_limit(layer, "features", inputs, fmt.MAX_UNITS)
+    check_limit(layer, "features", inputs, fmt.MAX_UNITS if how.bits == 8 else fmt.MAX_WIDE_INPUTS)
     w, w_scale = _rows(weight_of(layer, "kernel", (inputs, 4 * units)))
     u, u_scale = _rows(weight_of(layer, "recurrent_kernel", (units, 4 * units)))
     bias = np.clip(np.rint(bias_of(layer, 4 * units) * _Q12), -32768, 32767).astype(int)
@@ -151,13 +151,15 @@ def _lstm(builder: Builder, index: int, layer: LayerSpec, ranges: Ranges) -> Non
         weights += w[j].tobytes() + u[j].tobytes()
     multiplier, shift = fixed_point(1.0 / (_Q15 * out.scale))
     sequences = bool(layer.config.get("return_sequences", False))
-    result = builder.result(layer.name, (steps, units) if sequences else (units,), int8=True)
+    result = builder.result(layer.name, (steps, units) if sequences else (units,), bits=8)
     h = builder.state(f"{layer.name}/h", -(-units // 4))
     c = builder.state(f"{layer.name}/c", -(-units // 2))
     z = builder.scratch(2 * units)
     flags = _Flag.RETURN_SEQUENCES if sequences else _Flag.NONE
     if layer.config.get("go_backwards"):
         flags |= _Flag.GO_BACKWARDS
+    if how.bits == 16:
+        flags |= _Flag.WIDE_INPUTS
     builder.macs += steps * 4 * units * (inputs + units)
     builder.emit(
         lambda place: fmt.LstmInt8Op(
@@ -198,7 +200,7 @@ def _dense(builder: Builder, index: int, layer: LayerSpec, ranges: Ranges) -> No
         bias = max(-(1 << 30), min(1 << 30, round(float(biases[j]) / (how.scale * w_scale[j]))))
         rows += _ROW.pack(start, bias, multiplier, 0, shift, 1, 0)
     plain = activation in (fmt.Activation.LINEAR, fmt.Activation.RELU)
-    result = builder.result(layer.name, (*source.shape[:-1], outputs), int8=True)
+    result = builder.result(layer.name, (*source.shape[:-1], outputs), bits=8)
     builder.macs += steps * inputs * outputs
     builder.emit(
         lambda place: fmt.DenseInt8Op(

@@ -53,12 +53,15 @@ class PackedBlob:
     """A packed model before it becomes a header.
 
     Attributes:
+        input_bytes, output_bytes: of one vector and of its result.
         ops, activations, layouts: bit n: OpKind n, Activation n, Layout n is used.
     """
 
     blob: bytes
     arena_bytes: int
     macs: int
+    input_bytes: int
+    output_bytes: int
     ops: int
     activations: int
     layouts: int
@@ -97,6 +100,8 @@ def pack_rnn(
         model_bytes=len(packed.blob),
         macs=packed.macs,
         trace=packed.trace,
+        input_bytes=packed.input_bytes,
+        output_bytes=packed.output_bytes,
         quantised="int8" if calibration is not None else "int8-weights" if int8_weights else "",
     )
 
@@ -128,7 +133,7 @@ def pack_int8(graph: ModelGraph, calibration: Sequence[FloatArray]) -> PackedBlo
     """As `pack_rnn` with calibration vectors, without the header."""
     graph = fold(graph)
     ranges = calibrate(graph, calibration)
-    builder = Builder(graph, int8={name: ranges.values[name] for name in graph.inputs})
+    builder = Builder(graph, integers={name: ranges.values[name] for name in graph.inputs})
     for index, layer in enumerate(graph.layers):
         add_int8(builder, index, layer, ranges)
     return replace(_finished(builder), trace=())
@@ -140,6 +145,8 @@ def _finished(builder: Builder) -> PackedBlob:
         blob=blob,
         arena_bytes=arena_bytes,
         macs=builder.macs,
+        input_bytes=sum(builder.bytes_of(name) for name in builder.graph.inputs),
+        output_bytes=sum(builder.bytes_of(name) for name in builder.graph.outputs),
         ops=sum(1 << kind for kind in {fmt.kind_of(op) for op in ops}),
         activations=sum(1 << number for number in {number for op in ops for number in fmt.activations_of(op)}),
         layouts=sum(1 << number for number in {fmt.layout_of(op) for op in ops}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from harness.errors import UsageError
 from harness.link.pipeline import vector_frame_bytes
 from harness.model.bundle import load_bundle
 from harness.model.golden import golden_for
-from harness.model.graph import FloatArray, ModelGraph
+from harness.model.graph import ModelGraph
 from harness.model.model_file import read_model_file
 from harness.model.packed import PackedModel
 from harness.model.rnn_pack import pack_rnn
@@ -39,7 +38,7 @@ def explain(
     Raises:
         UsageError: no such model, or a layer the engine does not support (named).
     """
-    graph, golden, packed = _computed(model, vectors, on_note)
+    graph, packed = _computed(model, vectors, on_note)
     macs = {point.layer: point.macs for point in packed.trace}
     layers = tuple(
         LayerCost(
@@ -52,9 +51,7 @@ def explain(
         for layer in graph.layers
     )
     arena_bytes = packed.arena_bytes or 0
-    number_bytes = 1 if packed.quantised == "int8" else 4
-    input_bytes = number_bytes * sum(math.prod(shape) for shape in graph.inputs.values())
-    frame_bytes = vector_frame_bytes(input_bytes, number_bytes * sum(output[0].size for output in golden))
+    frame_bytes = vector_frame_bytes(packed.input_bytes or 0, packed.output_bytes or 0)
     return Explanation(
         model=model,
         sha256=graph.source_sha256,
@@ -99,8 +96,8 @@ def board_cost(board: Board, model_bytes: int, arena_bytes: int, frame_bytes: in
 
 def _computed(
     model: str, vectors: Path | None, on_note: Callable[[str], None] | None
-) -> tuple[ModelGraph, tuple[FloatArray, ...], PackedModel]:
-    """The model as arrays; outputs of it, one array an output: (vectors, *shape); and packed as a run would pack it."""
+) -> tuple[ModelGraph, PackedModel]:
+    """The model as arrays, and packed as a run would pack it."""
     path = Path(model)
     if is_tflite_source(path):
         raise UsageError(
@@ -109,7 +106,7 @@ def _computed(
         )
     if vectors is not None or not path.is_file():
         bundle = load_bundle(model, vectors=vectors, on_note=on_note)
-        return bundle.graph, bundle.golden, pack_for_rnn(bundle, ConversionOptions())
+        return bundle.graph, pack_for_rnn(bundle, ConversionOptions())
     file = read_model_file(path)
     if any(size is None for shape in file.inputs.values() for size in shape):
         raise UsageError(
@@ -117,4 +114,4 @@ def _computed(
         )
     zeros = {name: np.zeros((1, *(size or 1 for size in shape)), np.float32) for name, shape in file.inputs.items()}
     golden = golden_for(path, file.sha256, zeros, on_note=on_note)
-    return golden.graph, golden.outputs, pack_rnn(golden.graph)
+    return golden.graph, pack_rnn(golden.graph)

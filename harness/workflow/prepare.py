@@ -97,8 +97,7 @@ def prepare(
         )
         return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
-    if chosen == "rnn" and packed.quantised != "int8":
-        check_frames(board, bundle)
+    check_frames(board, packed)
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
 
@@ -117,14 +116,15 @@ def check_flash(board: Board, packed: PackedModel) -> None:
         )
 
 
-def check_frames(board: Board, bundle: Bundle) -> None:
-    """Refuses float32 vectors or results too large for the board's frames, before minutes of compiling.
+def check_frames(board: Board, packed: PackedModel) -> None:
+    """Refuses vectors or results too large for the board's frames, before minutes of compiling.
 
     Raises:
         BuildError: one vector, or its result, does not fit a frame.
     """
-    input_bytes = sum(4 * array[0].size for array in bundle.inputs)
-    output_bytes = sum(4 * array[0].size for array in bundle.golden)
+    if packed.input_bytes is None or packed.output_bytes is None:
+        return
+    input_bytes, output_bytes = packed.input_bytes, packed.output_bytes
     needed = vector_frame_bytes(input_bytes, output_bytes)
     if needed > board.max_frame_bytes:
         raise BuildError(

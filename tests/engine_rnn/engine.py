@@ -112,7 +112,7 @@ class Engine:
         self._send(b"Q")
         inputs, outputs = self._receive(2)
         records = [struct.unpack("<BB4H", self._receive(10)) for _ in range(inputs + outputs)]
-        return [(1 if r[0] == 2 else 4 if r[0] else 0) * int(np.prod(r[2 : 2 + r[1]])) for r in records[:inputs]]
+        return [{0: 0, 1: 4, 2: 1, 3: 2}[r[0]] * int(np.prod(r[2 : 2 + r[1]])) for r in records[:inputs]]
 
     def reset(self) -> None:
         self._send(b"R")

@@ -51,7 +51,7 @@ uint8_t* block(uint32_t n) {
 
 size_t tensor_bytes(const hil::TensorInfo& info) {
   if (info.dtype == 0) return 0;
-  size_t n = info.dtype == HIL_DTYPE_INT8 ? 1 : 4;
+  size_t n = info.dtype == HIL_DTYPE_INT8 ? 1 : info.dtype == HIL_DTYPE_INT16 ? 2 : 4;
   for (uint8_t i = 0; i < info.ndim; ++i) n *= info.dims[i];
   return n;
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from tests.engine_rnn.engine import Engine, Init
 from tests.engine_rnn.reference import dense_layer, graph, lstm_layer, recurrent_layer, run
 
 HEADER, TENSOR, ROW = 32, 24, 20
+INT8, INT16 = 2, 3
 TANH = [min(32767, round(32768 * math.tanh(k / 32))) for k in range(257)]
 
 
@@ -143,8 +145,64 @@ def test_the_engine_computes_the_integer_equations_bit_for_bit_and_near_the_floa
     assert np.median(errors) < 0.25 * max(float(np.ptp(spread)), 40 * out_scale)
 
 
-def test_every_byte_of_the_structure_set_to_extremes_stays_inside(sanitized_engine: Engine) -> None:
+def uneven(seed: int, steps: int, features: int, *, backwards: bool = False) -> tuple[ModelGraph, NDArray[np.float32]]:
+    """An LSTM and a Dense layer, and vectors whose last step is 500 times as large as the others."""
+    rng = np.random.default_rng(seed)
+    lstm = lstm_layer(rng, "a", "x", (steps, features), 6, sequences=False, go_backwards=backwards)
+    vectors = rng.normal(0, 1, (20, steps, features)).astype(np.float32)
+    vectors[:, -1] *= 500
+    return graph({"x": (steps, features)}, [lstm, dense_layer(rng, "b", "a", (6,), 3)]), vectors
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(1, 5), st.booleans())
+def test_inputs_of_very_different_sizes_are_kept_in_16_bits(
+    sanitized_engine: Engine, seed: int, steps: int, features: int, backwards: bool
+) -> None:
+    model, vectors = uneven(seed, steps, features, backwards=backwards)
+    packed = pack_int8(model, [vectors])
+    assume(packed.blob[HEADER] == INT16)  # not where a saturated last step hides the others
+    (in_scale, in_zero), (out_scale, out_zero) = io_specs(packed.blob)
+    assert (in_zero, packed.input_bytes, packed.output_bytes) == (0, 2 * steps * features, 3)
+    sanitized_engine.load(packed.blob)
+    assert sanitized_engine.init(packed.arena_bytes) == Init(0, 0, packed.arena_bytes)
+    assert sanitized_engine.input_bytes() == [2 * steps * features]
+    extremes = (np.full_like(vectors[0], 1e9), np.full_like(vectors[0], -1e9))
+    for vector in (*vectors[:6], *extremes):
+        stored = np.clip(np.rint(vector / in_scale), -32768, 32767).astype("<i2")
+        sanitized_engine.reset()
+        got = sanitized_engine.invoke_bytes(stored.tobytes())
+        assert list(np.frombuffer(got, np.int8)) == interpret(packed.blob, stored.astype(int).tolist())
+
+
+def test_16_bits_are_taken_only_where_8_lose_too_much() -> None:
+    model, vectors = uneven(3, 3, 2)
+    vectors[:, -1] /= 500
+    assert pack_int8(model, [vectors]).blob[HEADER] == INT8
+
+
+def test_what_reads_the_input_besides_an_lstm_keeps_it_in_8_bits() -> None:
+    model, vectors = uneven(3, 3, 2)
+    rng = np.random.default_rng(0)
+    layers = [*model.layers, dense_layer(rng, "c", "x", (3, 2), 2)]
+    both = replace(model, layers=tuple(layers), outputs=("b", "c"))
+    assert pack_int8(both, [vectors]).blob[HEADER] == INT8
+
+
+def test_more_16_bit_features_than_a_sum_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, vectors = uneven(3, 2, 513)
+    monkeypatch.setattr("harness.model.rnn_calibrate.INPUT_ROUNDING_SHARE", 0.0)
+    with pytest.raises(UsageError, match=r"'a' \(LSTM\) has 513 features; the rnn engine takes up to 512"):
+        pack_int8(model, [vectors])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_every_byte_of_the_structure_set_to_extremes_stays_inside(sanitized_engine: Engine, wide: bool) -> None:
     packed, _ = packed_with_vectors(chain(1), 1)
+    if wide:
+        model, vectors = uneven(3, 4, 3)
+        packed = pack_int8(model, [vectors])
+        assert packed.blob[HEADER] == INT16
     end = HEADER + 2 * TENSOR + 44 + 28 + 28 + 200
     for at in range(HEADER, min(end, len(packed.blob))):
         for value in (0, 1, 0x7F, 0x80, 0xFF):

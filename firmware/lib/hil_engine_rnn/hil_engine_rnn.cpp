@@ -46,9 +46,23 @@ TensorRecord tensor_record(uint8_t index, bool output, const BlobHeader& header)
   return record;
 }
 
+/* 0: no type this engine knows. */
+uint32_t element_bytes(const TensorRecord& record) {
+  switch (record.dtype) {
+    case HIL_DTYPE_FLOAT32:
+      return 4;
+    case HIL_DTYPE_INT16:
+      return 2;
+    case HIL_DTYPE_INT8:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 /* Number of elements of a tensor; 0 if the record is malformed or larger than any arena. */
 uint32_t tensor_count(const TensorRecord& record) {
-  if ((record.dtype != HIL_DTYPE_FLOAT32 && record.dtype != HIL_DTYPE_INT8) || record.ndim == 0 || record.ndim > kMaxTensorDims) return 0;
+  if (element_bytes(record) == 0 || record.ndim == 0 || record.ndim > kMaxTensorDims) return 0;
   uint32_t floats = 1;
   for (uint8_t i = 0; i < record.ndim; ++i) {
     if (record.dims[i] == 0 || floats > rnn::kMaxArenaBytes / 4 / record.dims[i]) return 0;
@@ -57,7 +71,7 @@ uint32_t tensor_count(const TensorRecord& record) {
   return floats;
 }
 
-uint32_t tensor_bytes(const TensorRecord& record) { return tensor_count(record) * (record.dtype == HIL_DTYPE_INT8 ? 1u : 4u); }
+uint32_t tensor_bytes(const TensorRecord& record) { return tensor_count(record) * element_bytes(record); }
 
 TensorInfo tensor_info(uint8_t index, bool output) {
   TensorInfo info;

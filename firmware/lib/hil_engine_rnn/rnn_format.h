@@ -18,6 +18,9 @@ enum : uint16_t { kFormatVersion = 2 };
 /* Largest sizes, so that every product of two of them and a 4-byte float stays within 32 bits. */
 enum : uint32_t { kMaxUnits = 4096, kMaxWidth = 16384, kMaxSteps = 16384, kMaxArenaBytes = 0x4000000u };
 
+/* Of int16 inputs: 127 * 32767 times this stays within 32 bits. */
+enum : uint32_t { kMaxWideInputs = 512 };
+
 struct BlobHeader {
   uint32_t magic;
   uint16_t version;
@@ -101,7 +104,8 @@ enum RecurrentFlags : uint16_t {
   kZeroMasked = 16, /* the output of such a step is 0, not that of the step before */
   kFreshState = 32, /* h and c start from 0 in every inference, whatever reset does */
   kResetAfter = 64, /* GRU: the reset gate acts on U h, not on h */
-  kRecurrentFlags = 127
+  kRecurrentFlags = 127,
+  kWideInputs = 128 /* LSTM in integers: src is int16 */
 };
 
 /* Every kind of recurrent layer. z is scratch: pre-activations of one step.
@@ -207,14 +211,14 @@ enum : uint32_t { kInt8RowBytes = 20 };
 
 /* Row j of gates i, f, c, o: z = rescaled(start + sum(w * x)) + rescaled(sum(u * h)) + bias in Q3.12, each term saturated to 16 bits. */
 struct LstmInt8Record {
-  OpHeader op; /* kReturnSequences, kGoBackwards */
+  OpHeader op; /* kReturnSequences, kGoBackwards, kWideInputs */
   uint16_t steps;
   uint16_t inputs;
   uint16_t units;
   uint8_t cell_bits; /* fraction bits of c */
   uint8_t h_shift;
   int32_t h_multiplier; /* h = rescaled(o * tanh(c) in Q0.15) */
-  uint32_t src;         /* arena: int8[steps][inputs] */
+  uint32_t src;         /* arena: int8[steps][inputs], or int16 with kWideInputs */
   uint32_t dst;         /* arena: int8[steps][units], or int8[units] */
   uint32_t h;           /* arena: int8[units] */
   uint32_t c;           /* arena: int16[units] */

@@ -36,6 +36,13 @@ int32_t dot(const int8_t* w, const int8_t* x, uint16_t n) {
   return sum;
 }
 
+/* Unsigned: a damaged blob may have rows of -128, which add up to just more than 31 bits. */
+int32_t dot_wide(const int8_t* w, const int16_t* x, uint16_t n) {
+  uint32_t sum = 0;
+  for (const int16_t* end = x + n; x != end; ++x) sum += uint32_t(int32_t(flash_int8(w++)) * *x);
+  return int32_t(sum);
+}
+
 inline bool shift_fits(uint8_t shift) { return shift >= 1 && shift <= 62; }
 
 /* The rows of a weight block lie in the blob, and their shifts can be carried out. `floats`: of the block. */
@@ -78,10 +85,12 @@ int16_t sigmoid_q15(int16_t x) {
 bool lstm_int8_check(const Model& model, uint32_t at) {
   if (!record_fits<LstmInt8Record>(model, at)) return false;
   const LstmInt8Record r = read_record<LstmInt8Record>(model, at);
-  if ((r.op.flags & ~(kReturnSequences | kGoBackwards)) != 0) return false;
+  if ((r.op.flags & ~(kReturnSequences | kGoBackwards | kWideInputs)) != 0) return false;
   if (r.steps == 0 || r.steps > kMaxSteps || r.inputs == 0 || r.inputs > kMaxUnits || r.units == 0 || r.units > kMaxUnits) return false;
   if (r.cell_bits > 15 || !shift_fits(r.h_shift)) return false;
-  const uint32_t src = words(uint32_t(r.steps) * r.inputs);
+  const bool wide = (r.op.flags & kWideInputs) != 0;
+  if (wide && r.inputs > kMaxWideInputs) return false;
+  const uint32_t src = words(uint32_t(r.steps) * r.inputs * (wide ? 2u : 1u));
   const uint32_t dst = words((r.op.flags & kReturnSequences) ? uint32_t(r.steps) * r.units : r.units);
   const uint32_t h = words(r.units);
   const uint32_t c = words(2u * r.units);
@@ -97,14 +106,15 @@ bool lstm_int8_check(const Model& model, uint32_t at) {
 void lstm_int8_run(const Model& model, uint32_t at) {
   const LstmInt8Record r = read_record<LstmInt8Record>(model, at);
   const uint16_t units = r.units;
+  const bool wide = (r.op.flags & kWideInputs) != 0;
   const int8_t* x = bytes_at(model, r.src);
   int8_t* dst = bytes_at(model, r.dst);
   int8_t* h = bytes_at(model, r.h);
   int16_t* c = reinterpret_cast<int16_t*>(model.arena + r.c);
   int16_t* const z = reinterpret_cast<int16_t*>(model.arena + r.z);
-  int32_t x_step = r.inputs;
+  int32_t x_step = wide ? 2 * int32_t(r.inputs) : r.inputs;
   if (r.op.flags & kGoBackwards) {
-    x += uint32_t(r.steps - 1) * r.inputs;
+    x += (r.steps - 1) * x_step;
     x_step = -x_step;
   }
   for (uint16_t step = 0; step < r.steps; ++step) {
@@ -112,7 +122,8 @@ void lstm_int8_run(const Model& model, uint32_t at) {
     const int8_t* w = reinterpret_cast<const int8_t*>(rows + 4u * units * kInt8RowBytes);
     for (uint16_t j = 0; j < 4 * units; ++j) {
       const Row row = read_row(rows);
-      const int32_t from_x = rescale(int32_t(uint32_t(row.start) + uint32_t(dot(w, x, r.inputs))), row.x_multiplier, row.x_shift);
+      const int32_t of_x = wide ? dot_wide(w, reinterpret_cast<const int16_t*>(x), r.inputs) : dot(w, x, r.inputs);
+      const int32_t from_x = rescale(int32_t(uint32_t(row.start) + uint32_t(of_x)), row.x_multiplier, row.x_shift);
       const int32_t from_h = rescale(dot(w + r.inputs, h, units), row.h_multiplier, row.h_shift);
       const int16_t v = saturate16(int32_t(saturate16(from_x)) + saturate16(from_h) + saturate16(row.bias));
       z[j] = j >= 2 * units && j < 3 * units ? tanh_q15(v) : sigmoid_q15(v);
