@@ -69,11 +69,12 @@ def command(
     from harness.build.export import export_image
     from harness.cli.console import results
     from harness.cli.progress import watch
+    from harness.model.bundle_toml import Quantise
     from harness.model.bundle_write import bundle_files
     from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
     from harness.report.record import SectionRecord
-    from harness.workflow.conversion import ConversionOptions, Quantise
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 

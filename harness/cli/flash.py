@@ -63,10 +63,11 @@ def command(
     from harness.boards.catalogue import find_board
     from harness.boards.target import open_target
     from harness.cli.progress import watch
+    from harness.model.bundle_toml import Quantise
     from harness.report.json_file import dumps
     from harness.report.safe_text import printable
     from harness.workflow.connect import connect
-    from harness.workflow.conversion import ConversionOptions, Quantise
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import prepare
     from harness.workflow.run import RunOptions, load
 

@@ -118,7 +118,7 @@ int8 = click.option("--int8", is_flag=True, help="Quantise a Keras model to int8
 quantise = click.option(
     "--quantise",
     type=click.Choice(["float32", "int8-weights", "int8"]),
-    help="What engine rnn keeps numbers in. Default: as the bundle says, else float32.",
+    help="What the engine keeps numbers in. Default: as the bundle says, else float32.",
 )
 calibrate = click.option(
     "--calibrate",

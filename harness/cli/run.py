@@ -125,10 +125,11 @@ def command(
 
     from harness.cli.console import results
     from harness.cli.progress import watch
+    from harness.model.bundle_toml import Quantise
     from harness.report import json_file, junit, markdown
     from harness.report.terminal import print_run
     from harness.workflow.connect import FlashMode
-    from harness.workflow.conversion import ConversionOptions, Quantise
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import bundle_of_export
     from harness.workflow.run import RunOptions, run
 

@@ -108,10 +108,11 @@ def command(
 
     from harness.cli.console import results
     from harness.cli.progress import watch
+    from harness.model.bundle_toml import Quantise
     from harness.report.json_file import dumps, error_json
     from harness.report.sweep_chart import sweep_html, sweep_svg
     from harness.report.sweep_terminal import print_sweep
-    from harness.workflow.conversion import ConversionOptions, Quantise
+    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.sweep.options import SweepOptions
     from harness.workflow.sweep.sweep import sweep
 

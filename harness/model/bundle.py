@@ -18,6 +18,7 @@ from harness.model.bundle_toml import (
     DEFAULT_TOLERANCE_INT8,
     DEFAULT_TOLERANCE_INT8_CONVERTED,
     Manifest,
+    Quantise,
 )
 from harness.model.golden import golden_for, inputs_from_worker
 from harness.model.golden_file import Golden
@@ -48,7 +49,7 @@ class Bundle:
         arena_bytes: "board/engine" -> arena known to be enough.
         description: one line for people.
         notes: what was done to the user's files on the way in ("int64 converted to float32").
-        quantise: what engine rnn keeps numbers in unless told otherwise: "" or "float32", "int8-weights", "int8".
+        quantise: what the engine keeps numbers in unless told otherwise; None: float32.
         tolerance_int8_of_range: as `tolerance_max_abs_of_range`, for the model converted to int8.
         tflite: the model itself, where it came converted; `golden` is then full TensorFlow Lite's, and the graph has
             no weights.
@@ -69,7 +70,7 @@ class Bundle:
     notes: tuple[str, ...] = field(default=())
     tolerance_int8_of_range: float = DEFAULT_TOLERANCE_INT8
     tflite: TfliteSource | None = None
-    quantise: str = ""
+    quantise: Quantise | None = None
 
     @property
     def count(self) -> int:

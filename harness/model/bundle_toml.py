@@ -5,7 +5,7 @@ description = "..."
 task = "regression"                    # or "classification"
 tolerance_max_abs_of_range = 1e-4      # optional: max|e| <= this x (max - min of golden)
 tolerance_int8_of_range = 0.1          # optional: the same for the model in int8 (0.02 if it came so)
-quantise = "int8-weights"              # optional, engine rnn: "float32", "int8-weights" or "int8"
+quantise = "int8-weights"              # optional: "float32", "int8-weights" (engine rnn) or "int8"
 stateful = false                       # optional: vectors are one continuing stream, state is kept between them
 
 [files]                                # all but model optional; inside the folder
@@ -14,6 +14,7 @@ model_sha256 = "<64 hex digits>"
 vectors = "vectors.npz"
 labels = "labels.npz"
 golden = "golden.npz"
+bundle = "digits"                      # in place of all others: those of the bundle in the folder beside this one
 
 [arena]                                # optional: bytes known to be enough
 "netduino2plus/rnn" = 2048
@@ -33,10 +34,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from harness.compare.metrics import Task
 from harness.errors import UsageError
+
+Quantise = Literal["float32", "int8-weights", "int8"]
 
 FILE_NAME = "bundle.toml"
 DEFAULT_TOLERANCE = 1e-4
@@ -76,7 +79,7 @@ class Manifest:
     arena_bytes: Mapping[str, int] = field(default_factory=dict)
     data: DataSpec | None = None
     tolerance_int8_of_range: float | None = None
-    quantise: str = ""
+    quantise: Quantise | None = None
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -85,6 +88,10 @@ def load_manifest(path: Path) -> Manifest:
     Raises:
         UsageError: it is missing, not TOML, or a key is unknown, missing, or of the wrong kind (named).
     """
+    return _load(path, may_borrow=True)
+
+
+def _load(path: Path, *, may_borrow: bool) -> Manifest:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -94,19 +101,22 @@ def load_manifest(path: Path) -> Manifest:
     top = _Table(path, "", document)
     files = top.table("files", required=True)
     arena = top.table("arena")
+    base = _base(path, files, may_borrow=may_borrow)
+    if base is not None:
+        files.finish()
     manifest = Manifest(
         name=top.text("name", required=True),
         description=top.text("description"),
         task=_task(top),
         tolerance_max_abs_of_range=top.number("tolerance_max_abs_of_range", DEFAULT_TOLERANCE),
         stateful=top.flag("stateful"),
-        model=files.inside("model") or files.missing("model"),
-        model_sha256=_digest(files),
-        vectors=files.inside("vectors"),
-        labels=files.inside("labels"),
-        golden=files.inside("golden"),
+        model=base.model if base else files.inside("model") or files.missing("model"),
+        model_sha256=base.model_sha256 if base else _digest(files),
+        vectors=base.vectors if base else files.inside("vectors"),
+        labels=base.labels if base else files.inside("labels"),
+        golden=base.golden if base else files.inside("golden"),
         arena_bytes={key: arena.count(key) for key in arena.keys},
-        data=_data(top.table("data")) if "data" in document else None,
+        data=_data(top.table("data")) if "data" in document else base.data if base else None,
         tolerance_int8_of_range=top.number("tolerance_int8_of_range", 0.0)
         if "tolerance_int8_of_range" in document
         else None,
@@ -117,11 +127,26 @@ def load_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _quantise(table: _Table) -> str:
-    word = table.text("quantise")
-    if word not in ("", "float32", "int8-weights", "int8"):
-        raise table.error("quantise", f'is "{word}", not "float32", "int8-weights" or "int8"')
-    return word
+def _base(path: Path, files: _Table, *, may_borrow: bool) -> Manifest | None:
+    """The bundle whose files this one uses, in the folder beside it."""
+    name = files.text("bundle")
+    if not name:
+        return None
+    if not may_borrow:
+        raise files.error("bundle", f'is "{name}": a bundle that others take their files from has its own')
+    if name in (".", "..") or Path(name).name != name:
+        raise files.error("bundle", f'"{name}" is not the name of a folder beside this one')
+    return _load(path.parent.resolve().parent / name / FILE_NAME, may_borrow=False)
+
+
+def _quantise(table: _Table) -> Quantise | None:
+    match table.text("quantise"):
+        case "":
+            return None
+        case ("float32" | "int8-weights" | "int8") as word:
+            return word
+        case word:
+            raise table.error("quantise", f'is "{word}", not "float32", "int8-weights" or "int8"')
 
 
 def _task(table: _Table) -> Task:

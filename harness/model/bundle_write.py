@@ -57,6 +57,7 @@ def _manifest(bundle: Bundle, model: str) -> str:
         f"task = {_text(bundle.task)}",
         f"tolerance_max_abs_of_range = {bundle.tolerance_max_abs_of_range!r}",
         f"tolerance_int8_of_range = {bundle.tolerance_int8_of_range!r}",
+        *([f"quantise = {_text(bundle.quantise)}"] if bundle.quantise else []),
         f"stateful = {'true' if bundle.stateful else 'false'}",
         "",
         "[files]",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.errors import UsageError
 from harness.model.bundle import Bundle
+from harness.model.bundle_toml import Quantise
 from harness.model.graph import FloatArray
 from harness.model.packed import PackedModel
 from harness.model.tflite_libraries import DEFAULT_LIBRARY
 from harness.model.vectors import load_vectors
 
 TFLM = "tflm"
-Quantise = Literal["float32", "int8-weights", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class ConversionOptions:
         lint: refuse a model that TFLM would run wrong or not at all. Without, the comparison has to find it.
         library: TFLM library that lint checks for.
         int8: quantise a Keras model to int8; `quantise` = "int8" is the same.
-        quantise: what engine rnn keeps numbers in; None: as the bundle says.
+        quantise: what the engine keeps numbers in; None: as the bundle says.
         calibrate: file of vectors for that; None: the vectors of the run.
     """
 
@@ -38,10 +37,16 @@ class ConversionOptions:
     def __post_init__(self) -> None:
         if self.int8 and self.quantise not in (None, "int8"):
             raise UsageError(f"--int8 and --quantise {self.quantise} contradict each other", hint="leave one out")
-        if self.calibrate is not None and not (self.int8 or self.quantise == "int8"):
-            raise UsageError("--calibrate gives the ranges for --int8, which is not asked for", hint="add --int8")
         if self.calibrate is not None and not self.calibrate.is_file():
             raise UsageError(f"the calibration file {self.calibrate} is not a file", hint="check the path")
+
+
+def _wanted(bundle: Bundle, options: ConversionOptions) -> Quantise:
+    """What numbers are kept in: as the user says, else as the bundle says."""
+    wanted: Quantise = "int8" if options.int8 else options.quantise or bundle.quantise or "float32"
+    if options.calibrate is not None and wanted != "int8":
+        raise UsageError("--calibrate gives the ranges for --int8, which is not asked for", hint="add --int8")
+    return wanted
 
 
 def pack_for_tflm(bundle: Bundle, options: ConversionOptions) -> PackedModel:
@@ -60,12 +65,12 @@ def pack_for_tflm(bundle: Bundle, options: ConversionOptions) -> PackedModel:
                 f"{bundle.model_path} is converted already", hint="--int8 and --calibrate go with the Keras model"
             )
         return pack_tflite(bundle.tflite, library=options.library, lint=options.lint)
-    if options.quantise == "int8-weights":
+    wanted = _wanted(bundle, options)
+    if wanted == "int8-weights":
         raise UsageError(
             "engine tflm has no int8 weights with float activations", hint="--quantise int8, or engine rnn"
         )
-    int8 = options.int8 or options.quantise == "int8"
-    packed = pack_tflm(bundle.graph, calibration=_calibration(bundle, options) if int8 else None)
+    packed = pack_tflm(bundle.graph, calibration=_calibration(bundle, options) if wanted == "int8" else None)
     if options.lint:
         require_no_errors(lint_tflite(tflite_of(packed), options.library), f"{bundle.name}, converted,")
     return packed
@@ -79,10 +84,10 @@ def pack_for_rnn(bundle: Bundle, options: ConversionOptions) -> PackedModel:
     """
     from harness.model.rnn_pack import pack_rnn
 
-    quantise = "int8" if options.int8 else options.quantise or bundle.quantise or "float32"
-    if quantise == "int8":
+    wanted = _wanted(bundle, options)
+    if wanted == "int8":
         return pack_rnn(bundle.graph, calibration=_calibration(bundle, options))
-    return pack_rnn(bundle.graph, int8_weights=quantise == "int8-weights")
+    return pack_rnn(bundle.graph, int8_weights=wanted == "int8-weights")
 
 
 def _calibration(bundle: Bundle, options: ConversionOptions) -> tuple[FloatArray, ...]:

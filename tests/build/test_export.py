@@ -68,13 +68,14 @@ def test_a_changed_file_is_refused(name: str, image: FirmwareImage, tmp_path: Pa
 
 
 def test_the_models_bundle_goes_along_and_is_pinned_too(image: FirmwareImage, tmp_path: Path) -> None:
-    bundle = load_bundle("fuel_lstm")
+    bundle = load_bundle("fuel_lstm_int8")
     export_image(image, tmp_path / "a", bundle=bundle_files(bundle))
     back = load_bundle(tmp_path / "a" / "bundle")
-    assert (back.name, back.model_sha256, back.tolerance_int8_of_range) == (
+    assert (back.name, back.model_sha256, back.tolerance_int8_of_range, back.quantise) == (
         bundle.name,
         bundle.model_sha256,
         bundle.tolerance_int8_of_range,
+        "int8",
     )
     assert np.array_equal(back.golden[0], bundle.golden[0])
     load(tmp_path / "a")

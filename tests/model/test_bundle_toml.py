@@ -69,6 +69,40 @@ def test_a_wrong_key_is_named(tmp_path: Path, content: str, reason: str) -> None
         load(tmp_path, content)
 
 
+def neighbours(tmp_path: Path, files: str, *, other: str = LEAST) -> Path:
+    """bundle.toml of a bundle "b" with these [files], beside a bundle "a"."""
+    for name, content in (("a", other), ("b", f'name = "b"\ntask = "regression"\nquantise = "int8"\n[files]\n{files}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "bundle.toml").write_text(content)
+    return tmp_path / "b" / "bundle.toml"
+
+
+def test_the_files_of_the_bundle_beside(tmp_path: Path) -> None:
+    other = LEAST + 'vectors = "v.npz"\n[data]\nfeatures = ["a"]\n'
+    manifest = load_manifest(neighbours(tmp_path, 'bundle = "a"\n', other=other))
+    assert (manifest.name, manifest.quantise) == ("b", "int8")
+    assert manifest.model == tmp_path.resolve() / "a" / "m.keras"
+    assert manifest.vectors == tmp_path.resolve() / "a" / "v.npz"
+    assert manifest.data is not None
+
+
+@pytest.mark.parametrize(
+    ("files", "other", "reason"),
+    [
+        ('bundle = "../a"\n', LEAST, 'files.bundle "../a" is not the name of a folder beside'),
+        ('bundle = ".."\n', LEAST, "is not the name of a folder beside"),
+        ('bundle = "/etc"\n', LEAST, "is not the name of a folder beside"),
+        ('bundle = "c"\n', LEAST, "bundle.toml does not exist"),
+        ('bundle = "b"\n', LEAST, 'files.bundle is "b": a bundle that others take their files from has its own'),
+        ('bundle = "a"\n', LEAST.replace("model", "bundle"), "a bundle that others take their files from has its own"),
+        ('bundle = "a"\nmodel = "m.keras"\n', LEAST, "files.model is not a key of this table"),
+    ],
+)
+def test_files_of_another_bundle_that_cannot_be_had(tmp_path: Path, files: str, other: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        load_manifest(neighbours(tmp_path, files, other=other))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bundle.toml does not exist"):
         load_manifest(tmp_path / "bundle.toml")

@@ -15,7 +15,18 @@ from harness.workflow.prepare import prepare
 from harness.workflow.progress import Silent
 from harness.workflow.run import RunOptions, RunOutcome, run
 
-EXPECTED = {"bidirectional", "cell4", "cifg", "digits", "fuel_lstm", "gru", "peephole", "stacked45"}
+EXPECTED = {
+    "bidirectional",
+    "cell4",
+    "cifg",
+    "digits",
+    "digits_int8",
+    "fuel_lstm",
+    "fuel_lstm_int8",
+    "gru",
+    "peephole",
+    "stacked45",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,6 +58,14 @@ def test_passes_on_this_computer(bundle: str) -> None:
 @pytest.mark.parametrize("bundle", ["bidirectional", "stacked45"])
 def test_passes_on_a_cortex_m4f(bundle: str) -> None:
     passing_run(bundle, "netduino2plus")
+
+
+def test_full_int8_of_the_fuel_model_is_within_2_percent_of_keras_in_the_same_bits_on_every_board() -> None:
+    outcomes = [passing_run("fuel_lstm_int8", board) for board in ("host", "netduino2plus", "megaatmega2560")]
+    assert len({outcome.record.outputs_sha256 for outcome in outcomes}) == 1
+    record = outcomes[0].record
+    assert record.conversion is not None and record.conversion.quantised
+    assert record.conversion.lsb_histogram == {"0": record.vectors}
 
 
 def test_passes_where_8_kb_hold_it() -> None:

@@ -176,4 +176,4 @@ def test_calibration_from_a_file_sets_the_ranges(fuel: Bundle, tmp_path: Path) -
     own = pack_for_tflm(fuel, ConversionOptions(int8=True))
     assert pack_for_tflm(fuel, ConversionOptions(int8=True, calibrate=narrow)).sources != own.sources
     with pytest.raises(UsageError, match="not asked for"):
-        ConversionOptions(calibrate=narrow)
+        pack_for_tflm(fuel, ConversionOptions(calibrate=narrow))
