@@ -171,6 +171,9 @@ def _weights(layer: Any) -> dict[str, FloatArray]:
         parts = {f"{index}/": cell for index, cell in enumerate(cells)}
     else:
         parts = {"": layer}
+    if type(layer).__name__ == "Normalization":
+        # Given to the constructor or adapted: only these have it both ways. One number for each feature, or one.
+        return {name: np.asarray(getattr(layer, name), np.float32).reshape(-1) for name in ("mean", "variance")}
     result: dict[str, FloatArray] = {}
     for prefix, part in parts.items():
         variables = list(part.weights)

@@ -153,6 +153,16 @@ class Builder:
             [source, target],
         )
 
+    def name(self, index: int, layer: LayerSpec, value: Value, mask: Mask) -> None:
+        """That is what the layer gives: later layers find it by the layer's name."""
+        self.values[layer.name] = value
+        self.masks[layer.name] = mask
+        self.outlive(index, layer.name)
+
+    def mask_of(self, layer: LayerSpec) -> Mask:
+        """The mask of what the layer reads first."""
+        return self.masks.get(layer.inputs[0])
+
     def outlive(self, index: int, name: str) -> None:
         """Where the model returns recurrent state, copy it: an output must outlive a reset of the state."""
         value = self.values.get(name)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.graph import LayerSpec, ModelGraph
-from harness.model.rnn_layers import batch_norm_of
+from harness.model.rnn_scale import batch_norm_of
 from harness.model.rnn_settings import ACTIVATIONS, activation_of, bias_of, weight_of
 
 _Wide = NDArray[np.float64]

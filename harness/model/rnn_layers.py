@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
-from harness.model.graph import FloatArray, LayerSpec
+from harness.model.graph import LayerSpec
 from harness.model.rnn_builder import Builder, Mask, Unknown, Value
+from harness.model.rnn_scale import add_batch_normalization, add_rescaling
 from harness.model.rnn_settings import (
     ACTIVATIONS,
     activation_of,
@@ -21,17 +20,7 @@ from harness.model.rnn_settings import (
     units_of,
     weight_of,
 )
-from harness.model.rnn_weights import affine_block, float_block
-
-
-def _name(builder: Builder, index: int, layer: LayerSpec, value: Value, mask: Mask) -> None:
-    builder.values[layer.name] = value
-    builder.masks[layer.name] = mask
-    builder.outlive(index, layer.name)
-
-
-def _mask_of(builder: Builder, layer: LayerSpec) -> Mask:
-    return builder.masks.get(layer.inputs[0])
+from harness.model.rnn_weights import affine_block
 
 
 def add_dense(builder: Builder, index: int, layer: LayerSpec) -> None:
@@ -64,7 +53,7 @@ def _dense(builder: Builder, index: int, layer: LayerSpec, prefix: str) -> None:
         ),
         [source, result],
     )
-    _name(builder, index, layer, result, _mask_of(builder, layer))
+    builder.name(index, layer, result, builder.mask_of(layer))
 
 
 def add_activation(builder: Builder, index: int, layer: LayerSpec, prefix: str = "") -> None:
@@ -100,7 +89,7 @@ def add_softmax(builder: Builder, index: int, layer: LayerSpec, prefix: str = ""
         raise UsageError(
             f"layer {layer.name!r} (Softmax) has axis={layer.config[f'{prefix}axis']}; it must be the last"
         )
-    if _mask_of(builder, layer) is not None:
+    if builder.mask_of(layer) is not None:
         raise UsageError(f"layer {layer.name!r} (Softmax) reads a masked tensor, which the rnn engine does not support")
     _activate(builder, index, layer, fmt.Activation.SOFTMAX)
 
@@ -128,57 +117,7 @@ def _activate(
         ),
         [source, result],
     )
-    _name(builder, index, layer, result, _mask_of(builder, layer))
-
-
-def add_batch_normalization(builder: Builder, index: int, layer: LayerSpec, prefix: str = "") -> None:
-    """Inference form: one multiply-add a number, from the moving statistics."""
-    source = builder.source(layer)
-    scale, shift = batch_norm_of(layer, source.width, len(source.shape), prefix)
-    _scale(builder, index, layer, source, float_block(np.concatenate([scale, shift])))
-
-
-def batch_norm_of(layer: LayerSpec, width: int, ndim: int, prefix: str = "") -> tuple[FloatArray, FloatArray]:
-    """(scale, shift) of a BatchNormalization: y = x * scale + shift, over the last axis of `ndim` (no batch).
-
-    Raises:
-        UsageError: it works on another axis.
-    """
-    config = layer.config
-    axis = config.get(f"{prefix}axis", -1)
-    if (axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis) not in (-1, ndim):
-        raise UsageError(
-            f"layer {layer.name!r} ({layer.kind}) has axis={axis!r}; the rnn engine normalises the last axis"
-        )
-    mean, variance = (
-        weight_of(layer, name, (width,)).astype(np.float64) for name in ("moving_mean", "moving_variance")
-    )
-    scale = 1.0 / np.sqrt(variance + float(str(config.get(f"{prefix}epsilon", 1e-3))))
-    if config.get(f"{prefix}scale", True):
-        scale = scale * weight_of(layer, "gamma", (width,))
-    shift = -mean * scale
-    if config.get(f"{prefix}center", True):
-        shift = shift + weight_of(layer, "beta", (width,))
-    return scale.astype(np.float32), shift.astype(np.float32)
-
-
-def _scale(builder: Builder, index: int, layer: LayerSpec, source: Value, weights: bytes) -> None:
-    check_limit(layer, "rows", source.steps, fmt.MAX_STEPS)
-    check_limit(layer, "features", source.width, fmt.MAX_WIDTH)
-    result = builder.output(layer, source.shape)
-    builder.macs += source.count
-    builder.emit(
-        lambda place: fmt.ScaleOp(
-            layer=index,
-            steps=source.steps,
-            width=source.width,
-            src=place(source),
-            dst=place(result),
-            weights=weights,
-        ),
-        [source, result],
-    )
-    _name(builder, index, layer, result, _mask_of(builder, layer))
+    builder.name(index, layer, result, builder.mask_of(layer))
 
 
 def add_masking(builder: Builder, index: int, layer: LayerSpec) -> None:
@@ -205,7 +144,7 @@ def add_masking(builder: Builder, index: int, layer: LayerSpec) -> None:
         ),
         [source, result, mask],
     )
-    _name(builder, index, layer, result, mask)
+    builder.name(index, layer, result, mask)
 
 
 _MERGES: Mapping[str, fmt.MergeMode] = {
@@ -232,7 +171,7 @@ def add_merge(builder: Builder, index: int, layer: LayerSpec) -> None:
         divisor = float(len(values)) if layer.kind == "Average" and number == len(values) else 1.0
         _merge(builder, index, _MERGES[layer.kind], divisor, so_far, value, result)
         so_far = result
-    _name(builder, index, layer, result, _merged_mask(builder, layer))
+    builder.name(index, layer, result, _merged_mask(builder, layer))
 
 
 def _merge(
@@ -273,7 +212,7 @@ def add_concatenate(builder: Builder, index: int, layer: LayerSpec) -> None:
     for value in values:
         _copy_rows(builder, index, value, result.shaped(result.shape, skip_floats=at), value.width, width)
         at += value.width
-    _name(builder, index, layer, result, _merged_mask(builder, layer))
+    builder.name(index, layer, result, _merged_mask(builder, layer))
 
 
 def _copy_rows(builder: Builder, index: int, source: Value, result: Value, src_stride: int, dst_stride: int) -> None:
@@ -300,11 +239,11 @@ def add_repeat_vector(builder: Builder, index: int, layer: LayerSpec) -> None:
     check_limit(layer, "features", source.width, fmt.MAX_WIDTH)
     result = builder.output(layer, (times, source.width))
     _copy_rows(builder, index, source, result, 0, source.width)
-    _name(builder, index, layer, result, None)
+    builder.name(index, layer, result, None)
 
 
 def add_nothing(builder: Builder, index: int, layer: LayerSpec, prefix: str = "") -> None:
-    _name(builder, index, layer, builder.source(layer), _mask_of(builder, layer))
+    builder.name(index, layer, builder.source(layer), builder.mask_of(layer))
 
 
 def add_reshape(builder: Builder, index: int, layer: LayerSpec) -> None:
@@ -325,7 +264,7 @@ def add_reshape(builder: Builder, index: int, layer: LayerSpec) -> None:
         raise UsageError(
             f"layer {layer.name!r} ({layer.kind}) has shape {shape}; the rnn engine takes 1 to {fmt.MAX_DIMS}"
         )
-    _name(builder, index, layer, source.shaped(shape), None)
+    builder.name(index, layer, source.shaped(shape), None)
 
 
 def add_input(builder: Builder, index: int, layer: LayerSpec) -> None:
@@ -341,6 +280,7 @@ _PER_STEP = {
     "ELU": add_elu,
     "LeakyReLU": add_leaky_relu,
     "ReLU": add_relu,
+    "Rescaling": add_rescaling,
     "Softmax": add_softmax,
 }
 

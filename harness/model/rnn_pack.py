@@ -19,7 +19,6 @@ from harness.model.rnn_fold import fold
 from harness.model.rnn_int8 import add_int8
 from harness.model.rnn_layers import (
     add_activation,
-    add_batch_normalization,
     add_concatenate,
     add_dense,
     add_elu,
@@ -35,6 +34,7 @@ from harness.model.rnn_layers import (
     add_time_distributed,
 )
 from harness.model.rnn_recurrent import add_bidirectional, add_recurrent
+from harness.model.rnn_scale import add_batch_normalization, add_normalization, add_rescaling
 
 # Do nothing at inference.
 _TRAINING_ONLY = (
@@ -174,8 +174,10 @@ _LAYERS: Mapping[str, _Add] = {
     "Minimum": add_merge,
     "Multiply": add_merge,
     "RNN": add_recurrent,
+    "Normalization": add_normalization,
     "ReLU": add_relu,
     "RepeatVector": add_repeat_vector,
+    "Rescaling": add_rescaling,
     "Reshape": add_reshape,
     "SimpleRNN": add_recurrent,
     "Softmax": add_softmax,

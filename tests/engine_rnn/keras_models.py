@@ -120,6 +120,15 @@ class Maker:
             mode = "concat"
         return self.first(self.layers.Bidirectional(inner, merge_mode=mode)(x))
 
+    def scaling(self, x: Any) -> Any:
+        """Its numbers are settings here, not weights; adapted ones are another test's."""
+        shape = (x.shape[-1],) if self.flag(0.7) else ()
+        mean, variance = self.rng.normal(0, 3, shape).tolist(), (self.rng.random(shape) + 0.1).tolist()
+        if self.flag():
+            return self.layers.Rescaling(mean, offset=variance)(x)
+        axis = -1 if shape else None
+        return self.layers.Normalization(axis=axis, mean=mean, variance=variance, invert=self.flag(0.2))(x)
+
     def first(self, result: Any) -> Any:
         flat = self.keras.tree.flatten(result)
         self.extra += flat[1:]
@@ -128,7 +137,7 @@ class Maker:
     def layer(self, x: Any) -> Any:
         layers = self.layers
         sequence = len(x.shape) == 3
-        kinds = ["Dense", "Activation", "BatchNormalization", "Dropout", "Merge", "LeakyReLU"]
+        kinds = ["Dense", "Activation", "BatchNormalization", "Dropout", "Merge", "LeakyReLU", "Scaling"]
         kinds += ["recurrent"] * 6 + ["bidirectional"] * 2 + ["TimeDistributed"] if sequence else ["RepeatVector"]
         match self.one(kinds):
             case "recurrent":
@@ -143,6 +152,8 @@ class Maker:
                 return layers.Activation(self.one(ALL_ACTIVATIONS))(x)
             case "BatchNormalization":
                 return layers.BatchNormalization(center=self.flag(0.8), scale=self.flag(0.8))(x)
+            case "Scaling":
+                return self.scaling(x)
             case "Dropout":
                 return self.one([layers.Dropout(0.5), layers.GaussianNoise(0.1)])(x)
             case "LeakyReLU":

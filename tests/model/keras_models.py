@@ -52,6 +52,13 @@ def counter() -> keras.Model:
     return model
 
 
+def sensor() -> keras.Model:
+    """Two features far from zero and of small spread, normalised by the model itself."""
+    normalization = layers.Normalization(name="norm")
+    normalization.adapt(np.random.default_rng(2).normal([1013.25, -40.0], [0.5, 0.01], (500, 2)))
+    return keras.Sequential([keras.Input((4, 2)), normalization, layers.LSTM(3), layers.Dense(1)])
+
+
 def main(folder: Path) -> None:
     """Write the models, and Keras' own predictions for one set of inputs."""
     keras.utils.set_random_seed(1)
@@ -64,6 +71,7 @@ def main(folder: Path) -> None:
     np.savez(folder / "two_expected.npz", classes=classes, cell=cell)
     any_length().save(folder / "any.keras")
     counter().save(folder / "counter.keras")
+    sensor().save(folder / "sensor.keras")
     counter().save(folder / "counter.h5")
     keras.Sequential([keras.Input((3,)), Doubled()]).save(folder / "custom.keras")
     keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x + 1)]).save(folder / "lambda.keras")

@@ -17,7 +17,10 @@ from harness.errors import UsageError
 from harness.model.bundle import Bundle, load_bundle
 from harness.model.golden import golden_from_worker
 from harness.model.keras_file import read_keras_file
+from harness.model.rnn_pack import pack_rnn
 from harness.resources import models_dir
+from harness.workflow.progress import Silent
+from harness.workflow.rnn_here import run_rnn_here
 from tests.model.conftest import ROOT, write_zip
 
 FUEL = models_dir() / "fuel_lstm"
@@ -52,6 +55,15 @@ def test_a_functional_graph_is_told_with_shared_layers_and_states(two: Bundle) -
     assert layers["lstm"].config["return_state"] is True
     names = list(layers)
     assert all(name in names[:i] or name in two.graph.inputs for i, n in enumerate(names) for name in layers[n].inputs)
+
+
+def test_adapted_normalization_keeps_the_digits_of_a_large_mean(keras_models: Path, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(3).normal([1013.25, -40.0], [0.5, 0.01], (20, 4, 2)).astype(np.float32)
+    np.save(tmp_path / "v.npy", vectors)
+    bundle = load_bundle(keras_models / "sensor.keras", vectors=tmp_path / "v.npy")
+    (outputs,), *_ = run_rnn_here(bundle, pack_rnn(bundle.graph), Silent())
+    # mean / deviation is 4000: as one multiply-add this would be 1e-4 off.
+    np.testing.assert_allclose(outputs, bundle.golden[0], atol=2e-6)
 
 
 def test_free_lengths_become_those_of_the_vectors(keras_models: Path, tmp_path: Path) -> None:
