@@ -14,8 +14,9 @@ class TracePoint:
         layer: name of the layer in the model graph.
         first_op, end_op: its ops, `end_op` excluded; the output is complete, and still there, before op `end_op` runs.
         offset: bytes from the start of the arena.
-        shape: without the batch dimension; float32.
+        shape: without the batch dimension.
         macs: multiply-accumulate operations of the layer.
+        scale, zero_point: float32 where `scale` is 0, else int8: real = scale * (stored - zero_point).
     """
 
     layer: str
@@ -24,6 +25,8 @@ class TracePoint:
     offset: int
     shape: tuple[int, ...]
     macs: int
+    scale: float = 0.0
+    zero_point: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ class Integers:
     bits: int = 8
 
 
+_FLOAT = Integers(0.0, 0)  # stands for a value that is no integers
+
+
 class Unknown:
     """A mask this packer doesn't follow: fine until a layer needs it."""
 
@@ -186,7 +189,7 @@ class Builder:
         return self.values[name].count * (self.integers[name].bits // 8 if name in self.integers else 4)
 
     def _io(self, name: str, at: int) -> fmt.Tensor:
-        how = self.integers.get(name, Integers(0.0, 0))
+        how = self.integers.get(name, _FLOAT)
         return fmt.Tensor(self.values[name].shape, at, how.scale, how.zero_point, how.bits)
 
     def _touch(self, value: Value, now: int) -> None:
@@ -225,7 +228,8 @@ class Builder:
             state_bytes=self.state_bytes,
         )
         points = tuple(
-            TracePoint(name, first, last, place(value), value.shape, macs)
+            TracePoint(name, first, last, place(value), value.shape, macs, how.scale, how.zero_point)
             for name, first, last, macs, value in self._points
+            for how in [self.integers.get(name, _FLOAT)]
         )
         return ops, blob, arena_bytes, points

@@ -6,7 +6,7 @@ What isn't supported is refused by name, with what is, before anything is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
@@ -135,8 +135,10 @@ def pack_int8(graph: ModelGraph, calibration: Sequence[FloatArray]) -> PackedBlo
     ranges = calibrate(graph, calibration)
     builder = Builder(graph, integers={name: ranges.values[name] for name in graph.inputs})
     for index, layer in enumerate(graph.layers):
+        first_op, macs = builder.op_count, builder.macs
         add_int8(builder, index, layer, ranges)
-    return replace(_finished(builder), trace=())
+        builder.layer_done(index, first_op, builder.macs - macs)
+    return _finished(builder)
 
 
 def _finished(builder: Builder) -> PackedBlob:

@@ -28,7 +28,7 @@ def check_traceable(packed: PackedModel) -> None:
     if not packed.trace:
         raise UsageError(
             f"engine {packed.engine} does not show its layers",
-            hint="--per-layer goes with engine rnn and float activations: --engine rnn",
+            hint="--per-layer goes with engine rnn: --engine rnn",
         )
 
 
@@ -47,12 +47,13 @@ def trace_layers(session: Session, prepared: Prepared, progress: Progress) -> li
     wanted = layer_outputs_for(bundle.model_path, bundle.model_sha256, vector, on_note=progress.line)
     kinds = {layer.name: layer.kind for layer in bundle.graph.layers}
     encoded = encode_vectors(bundle, info.inputs)[0]
+    share = bundle.tolerance_int8_of_range if packed.quantised else bundle.tolerance_max_abs_of_range
     records = []
     for point in packed.trace:
         output, ticks = _read(session, point, encoded)
         cycles = ticks if info.cpu_hz == info.tick_hz else None
         reference = wanted.get(point.layer)
-        max_abs, spread, differs = _compare(output, reference, bundle.tolerance_max_abs_of_range)
+        max_abs, spread, differs = _compare(output, reference, share)
         records.append(
             LayerRecord(
                 name=point.layer,
@@ -78,7 +79,8 @@ def first_difference(layers: list[LayerRecord]) -> LayerRecord | None:
 
 def _read(session: Session, point: TracePoint, vector: bytes) -> tuple[FloatArray, int]:
     """A layer's output, in as many requests as its bytes need, and its ticks."""
-    size = 4 * math.prod(point.shape)
+    dtype = np.dtype("i1" if point.scale else "<f4")
+    size = dtype.itemsize * math.prod(point.shape)
     most = min(session.info.max_frame_bytes - HEADER_BYTES - CRC_BYTES - REPLY_HEAD_BYTES, 0xFFFF) // 4 * 4
     data, ticks = b"", 0
     while len(data) < size:
@@ -86,7 +88,10 @@ def _read(session: Session, point: TracePoint, vector: bytes) -> tuple[FloatArra
         reply = session.trace(TraceRequest(point.first_op, point.end_op, point.offset + len(data), part, vector))
         ticks = ticks if data else reply.ticks
         data += reply.data
-    return np.frombuffer(data, "<f4").reshape(point.shape), ticks
+    stored = np.frombuffer(data, dtype).reshape(point.shape)
+    if not point.scale:
+        return stored, ticks
+    return ((stored.astype(np.float32) - point.zero_point) * point.scale).astype(np.float32), ticks
 
 
 def _compare(output: FloatArray, reference: FloatArray | None, share: float) -> tuple[float | None, float | None, bool]:

@@ -49,3 +49,16 @@ def test_the_first_layer_that_differs_is_named_and_costs_are_told() -> None:
 def test_an_engine_that_shows_no_layers_is_refused_before_a_build() -> None:
     with pytest.raises(UsageError, match="engine tflm does not show its layers"):
         check_traceable(PackedModel("tflm", bytes(32), {}, None, 0, 0))
+
+
+@pytest.mark.parametrize("name", ["fuel_lstm_int8", "digits_int8"])
+def test_layers_in_integers_are_compared_in_real_numbers(name: str) -> None:
+    bundle, board = load_bundle(name), find_board("host")
+    prepared = prepare(bundle, board, engine="rnn", arena_bytes=None, progress=Silent())
+    with open_target(board, port=None, serial_number=None) as target:
+        record = run_on(target, prepared, RunOptions(board="host", per_layer=True), Silent()).record
+    assert [layer.name for layer in record.layers] == [layer.name for layer in bundle.graph.layers]
+    for layer in record.layers:
+        assert not layer.differs
+        assert layer.max_abs is not None and layer.range is not None
+        assert 0 < layer.max_abs < 0.05 * layer.range or layer.range == 0
