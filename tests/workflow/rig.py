@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from harness.model.bundle import Bundle
 from harness.model.graph import ModelGraph
 from harness.model.packed import PackedModel
 from harness.workflow.prepare import Prepared
-from tests.link.device import ProcessOnPty
+from tests.link.device import FaultyLine, ProcessOnPty, Spoil, clean
 
 BOARD = "esp32"
 COUNT = 300
@@ -43,9 +45,20 @@ class Rig:
 
     def plug_in(self) -> None:
         self._device = ProcessOnPty(str(self._firmware))
+        self._list(self._device.port_name)
+
+    @contextmanager
+    def through(self, to_device: Spoil) -> Iterator[None]:
+        """What the harness sends passes through `to_device`."""
+        with FaultyLine(self.port_name, to_device=to_device, to_host=clean) as line:
+            self._list(line.port_name)
+            yield
+        self._list(self.port_name)
+
+    def _list(self, port_name: str) -> None:
         link = self._folder / f"ttyUSB{self._plugs}"
         self._plugs += 1
-        link.symlink_to(self._device.port_name)
+        link.symlink_to(port_name)
         ids = {"vid": "10c4", "pid": "ea60", "serial_number": "0001", "location": "1-2.3"}
         self.inventory.write_text(json.dumps([{"device": str(link), **ids}]))
 

@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeviceRebootedError, NoAnswerError, PortLostError, WrongDeviceError
-from harness.link import serial_port
-from harness.link.deadline import Deadline
-from harness.protocol.frame import decode_segment
+from harness.protocol.frame import Frame, FrameSplitter
 from harness.protocol.ids import MessageType
 from harness.report.json_file import run_json
 from harness.report.markdown import run_markdown
@@ -57,23 +55,23 @@ def rig(firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     board.pull()
 
 
-class AtWrite:
-    """Opens ports whose `ordinal`-th write, counted over all of them, is preceded by `happening`."""
+class AtMessage:
+    """A line to the device on which `happening` precedes the end of the `ordinal`-th message; 0: none."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, ordinal: int, happening: Callable[[], None]) -> None:
-        self.writes = 0
+    def __init__(self, ordinal: int, happening: Callable[[], None]) -> None:
+        self._ordinal, self._happening = ordinal, happening
+        self._splitter = FrameSplitter()
+        self.messages = 0
         self.before: int | None = None  # type of the message that it happened before; None: it did not
-        real_write = serial_port.SerialPort.write
 
-        def write(port: serial_port.SerialPort, data: bytes, deadline: Deadline) -> None:
-            self.writes += 1
-            if self.writes == ordinal:
-                frame = decode_segment(data.strip(b"\0"))
-                self.before = frame.type if frame is not None else MessageType.LINK_TEST
-                happening()
-            real_write(port, data, deadline)
-
-        monkeypatch.setattr(serial_port.SerialPort, "write", write)
+    def __call__(self, data: bytes) -> bytes:
+        for event in self._splitter.feed(data):
+            if isinstance(event, Frame):
+                self.messages += 1
+                if self.messages == self._ordinal:
+                    self.before = event.type
+                    self._happening()
+        return data
 
 
 class AtResult(Silent):
@@ -105,16 +103,15 @@ def undisturbed(rig: Rig, firmware: Path) -> RunRecord:
 
 
 @pytest.mark.promise("P4")
-def test_a_reboot_at_every_message_of_a_run(
-    rig: Rig, firmware: Path, undisturbed: RunRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        messages = AtWrite(patch, 0, rig.crash)
+def test_a_reboot_at_every_message_of_a_run(rig: Rig, firmware: Path, undisturbed: RunRecord) -> None:
+    counted = AtMessage(0, rig.crash)
+    with rig.through(counted):
         run(rig, firmware)
-    for ordinal in range(1, messages.writes + 1):
-        with pytest.MonkeyPatch.context() as patch:
-            moment = AtWrite(patch, ordinal, rig.crash)
-            progress = AtResult(lambda: None)
+    assert counted.messages > 20
+    for ordinal in range(1, counted.messages + 1):
+        moment = AtMessage(ordinal, rig.crash)
+        progress = AtResult(lambda: None)
+        with rig.through(moment):
             record = run(rig, firmware, progress)
         assert record.outputs_sha256 == undisturbed.outputs_sha256, f"reboot at message {ordinal}"
         assert progress.count == COUNT, f"reboot at message {ordinal}"
