@@ -5,8 +5,7 @@ From Python, `harness.run(model, vectors, board="netduino2plus")` does what `hil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's own costs an import, which comes before Ctrl-C can be met quietly
 if TYPE_CHECKING:
     from harness.workflow.from_python import run_model as run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.cli.main import root
+from harness.cli.root import root
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "docs" / name for name in ("tutorial.md", "porting.md", "runner.md")]

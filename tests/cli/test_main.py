@@ -14,8 +14,9 @@ import click
 import pytest
 
 from harness import __version__
-from harness.cli import main as main_module
-from harness.cli.main import COMMANDS, main
+from harness.cli import root as root_module
+from harness.cli.main import main
+from harness.cli.root import COMMANDS
 from harness.errors import BoardError, BuildError, HilError, UsageError
 from tests.report.samples import HOSTILE, HOSTILE_LINES
 
@@ -31,7 +32,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     module = type(sys)("failing_command")
     module.command = command  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "failing_command", module)
-    monkeypatch.setitem(main_module.COMMANDS, "broken", ("failing_command", "For this test."))
+    monkeypatch.setitem(root_module.COMMANDS, "broken", ("failing_command", "For this test."))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
@@ -153,12 +154,50 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("module", ["click", "numpy"])
+def test_ctrl_c_while_python_imports_ends_it_quietly(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(30)\n")
+    paths = [str(tmp_path), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    process = subprocess.Popen(
+        [*HIL, "run", "fuel_lstm", "--board", "host"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "hil: interrupted\n")
+
+
+def test_ctrl_c_in_a_finaliser_is_not_lost() -> None:
+    code = """
+import signal, sys, time, types, click
+from harness.cli import main, root
+class Slow:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+@click.command()
+def command():
+    slow = Slow()
+    del slow
+    time.sleep(30)
+sys.modules["waiting"] = types.SimpleNamespace(command=command)
+root.COMMANDS["wait"] = ("waiting", "")
+sys.exit(main.main(["wait"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (130, "hil: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_unwinds_and_exits_130(number: signal.Signals, tmp_path: Path) -> None:
     left, ready = tmp_path / "left", tmp_path / "ready"
     code = f"""
 import pathlib, sys, time, types, click
-from harness.cli import main
+from harness.cli import main, root
 @click.command()
 def command():
     try:
@@ -167,7 +206,7 @@ def command():
     finally:
         pathlib.Path({str(left)!r}).touch()
 sys.modules["waiting"] = types.SimpleNamespace(command=command)
-main.COMMANDS["wait"] = ("waiting", "")
+root.COMMANDS["wait"] = ("waiting", "")
 sys.exit(main.main(["wait"]))
 """
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
