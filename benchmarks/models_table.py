@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.catalogue import find_board
-from harness.compare.classification import confusion_matrix
 from harness.errors import BuildError, HilError
 from harness.model.bundle import list_bundles
+from harness.report.classes import classes_markdown
 from harness.workflow.explain import explain
 from harness.workflow.run import RunOptions, RunOutcome, run
 
@@ -65,8 +65,10 @@ def main(arguments: list[str]) -> int:
             row, outcome = _run(bundle, board)
             rows.append(row)
             print(" | ".join(row.cells), file=sys.stderr, flush=True)
-            if outcome is not None and outcome.bundle.task == "classification":
-                confusion += _confusion(outcome, board)
+            blocks = [] if outcome is None else classes_markdown(outcome.record)
+            if blocks:
+                blocks[0] = f"`{bundle}` on {board}: {blocks[0]}"
+                confusion += "".join(f"\n{block}\n" for block in blocks)
     text = _table(HEAD, (row.cells for row in rows)) + confusion
     if options.write:
         _replace(options.write, text)
@@ -105,24 +107,6 @@ def _run(bundle: str, board: str) -> tuple[Row, RunOutcome | None]:
         record.verdict,
     )
     return Row(cells, record.verdict == "pass"), outcome
-
-
-def _confusion(outcome: RunOutcome, board: str) -> str:
-    """Accuracy of a classifier's run, and its confusion matrix as a table."""
-    labels, outputs = outcome.bundle.labels, outcome.outputs[0]
-    if labels is None:
-        return ""
-    guesses = outputs.reshape(len(outputs), -1).argmax(axis=1)
-    classes = outcome.bundle.golden[0].shape[-1]
-    matrix = confusion_matrix(labels, guesses, classes)
-    same = int((guesses == outcome.bundle.golden[0].argmax(axis=1)).sum())
-    title = (
-        f"\n`{outcome.bundle.name}` on {board}: {int(np.trace(matrix))} of {len(labels)} right, "
-        f"accuracy {np.trace(matrix) / len(labels):.4f}; the same class as Keras for {same}. "
-        "Rows: the label; columns: what the board says.\n\n"
-    )
-    lines = ([f"**{i}**", *(str(n) if n else "" for n in row)] for i, row in enumerate(matrix))
-    return title + _table(("", *(str(i) for i in range(classes))), lines)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

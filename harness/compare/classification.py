@@ -49,6 +49,34 @@ def confusion_matrix(labels: Array, predicted: Array, classes: int) -> NDArray[n
     return matrix
 
 
+class ClassScore(NamedTuple):
+    """Of one class, each within 0..1; None where it would be 0 / 0."""
+
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+def class_scores(matrix: NDArray[np.int64], totals: NDArray[np.int64]) -> list[ClassScore]:
+    """Recall, precision and F1 (their harmonic mean) of each class.
+
+    Args:
+        matrix: (classes, classes) as `confusion_matrix` gives it.
+        totals: (classes,) labels of each class, those that got no prediction at all included.
+    """
+    found = []
+    for hits, labels, said in zip(np.diag(matrix), totals, matrix.sum(axis=0), strict=True):
+        wrong = int(labels) + int(said)
+        found.append(
+            ClassScore(
+                recall=float(hits / labels) if labels else None,
+                precision=float(hits / said) if said else None,
+                f1=float(2 * hits / wrong) if wrong else None,
+            )
+        )
+    return found
+
+
 def accuracy_interval(correct: int, total: int, z: float = Z_95) -> Interval:
     """Share of correct answers with its Wilson score interval, which holds for small counts and for 0 % and 100 %.
 

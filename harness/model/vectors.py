@@ -98,7 +98,7 @@ def load_labels(path: Path, task: Task, vectors: int) -> tuple[Array, tuple[str,
         values = np.argmax(values, axis=1).astype(np.float32)
     if values.ndim != 1 or (values < 0).any() or (values != np.floor(values)).any():
         raise UsageError(f"{path}: class labels must be whole numbers >= 0, one a vector")
-    return values.astype(np.int64), tuple(notes)
+    return values.astype(np.int64), ()  # whole numbers lose nothing on the way
 
 
 def read_arrays(path: Path) -> dict[str, Array]:

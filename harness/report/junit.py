@@ -6,6 +6,7 @@ from xml.etree import ElementTree as Xml  # only writes; nothing foreign is pars
 
 from harness.errors import HilError
 from harness.report.checks import checks
+from harness.report.classes import classes_properties
 from harness.report.numbers import count, micros, small
 from harness.report.record import RunRecord
 from harness.report.safe_text import printable
@@ -73,6 +74,7 @@ def _properties(record: RunRecord) -> dict[str, str]:
         for name in ("converted_vs_keras", "board_vs_converted"):
             metrics = getattr(record.accuracy, name)
             found[f"{name}_max_abs"] = small(metrics.max_abs if metrics else None)
+    found |= classes_properties(record)
     if record.latency.cycles is not None:
         found["latency_cycles_median"] = count(record.latency.cycles.median).replace(",", "")
     return found

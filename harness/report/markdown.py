@@ -6,10 +6,11 @@ import re
 
 from harness.errors import HilError
 from harness.report.checks import checks
+from harness.report.classes import classes_markdown
 from harness.report.interruptions import interruption_text
 from harness.report.numbers import count, micros, near_one, percent, share, size, small
 from harness.report.record import RunRecord
-from harness.report.rows import accuracy_rows, conversion_note
+from harness.report.rows import accuracy_rows, conversion_note, lsb_table
 from harness.report.safe_text import printable
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!&$])")
@@ -25,6 +26,7 @@ def run_markdown(record: RunRecord) -> str:
             [[check.name, "pass" if check.passed else "**fail**", _text(check.detail)] for check in checks(record)],
         ),
         _accuracy(record),
+        *classes_markdown(record),
         _figures(record),
     ]
     if record.interruptions:
@@ -55,8 +57,14 @@ def _accuracy(record: RunRecord) -> str:
         m = row.metrics
         errors, shares = map(small, (m.max_abs, m.rmse, m.mae, m.l2r)), map(near_one, (m.nse, m.cos, m.r2))
         lines.append([row.name + (" (X-cross)" if row.is_cross else ""), *errors, *shares, percent(m.acc)])
-    remark = conversion_note(record)
-    return _table(head, lines) + ("" if remark is None else f"\n\n{_text(remark)}")
+    parts = [_table(head, lines)]
+    remark, lsb = conversion_note(record), lsb_table(record)
+    if remark is not None:
+        parts.append(_text(remark))
+    if lsb is not None:
+        heads, rows = lsb
+        parts.append(_table(["LSB apart", *heads], rows))
+    return "\n\n".join(parts)
 
 
 def _figures(record: RunRecord) -> str:

@@ -70,7 +70,8 @@ class ConversionRecord:
         converted_passed: every output of the converted model is within that.
         board_passed: the board's outputs are the converted model's: integers within one LSB, floats within the
             tolerance of the bundle.
-        lsb_histogram: of board - converted, difference in LSB -> number of values; None where there are no integers.
+        lsb_histogram: of board - converted, difference in LSB -> number of values; None where no output is integers.
+        lsb_histogram_keras: the same of converted - Keras, whose outputs are rounded to those integers for it.
         at_fault: who the numbers accuse.
     """
 
@@ -83,6 +84,7 @@ class ConversionRecord:
     board_passed: bool
     lsb_histogram: dict[str, int] | None
     at_fault: AtFault
+    lsb_histogram_keras: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,75 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalRecord:
+    """An estimate and the ends of its 95 % confidence interval, all within 0..1; None: not known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassDifference:
+    """A vector for which the board says another class than Keras; `board` is None where its scores are not finite."""
+
+    vector: int
+    board: int | None
+    keras: int
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRecord:
+    """One class: `labels` vectors carry it. Shares within 0..1, None where they would be 0 / 0."""
+
+    labels: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecord:
+    """The board's classes against the labels.
+
+    Attributes:
+        right, keras_right: vectors of which the board, or Keras, says the label.
+        accuracy: `right` as a share, with Wilson's interval.
+        auc: area under the ROC curve of the board's scores; of more than two classes the mean, without an interval.
+            None where a class has no vector, or a score is not finite.
+        confusion: row: the label, column: what the board says. A vector without a class is in no column.
+        classes: in order.
+    """
+
+    right: int
+    keras_right: int
+    accuracy: IntervalRecord
+    auc: IntervalRecord | None
+    confusion: list[list[int]]
+    classes: list[ClassRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesRecord:
+    """Of a classifier. None of it decides the verdict.
+
+    Attributes:
+        count: number of classes; one score tells two apart.
+        no_class: vectors with NaN or Inf among the board's scores.
+        same_as_keras: vectors for which board and Keras say the same class.
+        differences: the first of the others.
+        labelled: None where there are no labels.
+    """
+
+    count: int
+    no_class: int
+    same_as_keras: int
+    differences: list[ClassDifference]
+    labelled: LabelledRecord | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything `hil run` knows in the end.
 
@@ -277,3 +348,4 @@ class RunRecord:
     allowed_interruptions: int = 0
     layers: list[LayerRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    classes: ClassesRecord | None = None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from harness.compare.metrics import Metrics
 from harness.report.record import RunRecord
 
+_LSB_SHOWN = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -52,11 +54,38 @@ def conversion_note(record: RunRecord) -> str | None:
     kind = "int8" if conversion.quantised else "float32"
     here = converted_name(record)
     text = f"{here} is the converted model ({kind}, {conversion.tflite_bytes:,} bytes) on this computer"
-    if conversion.lsb_histogram is not None:
-        counts = ", ".join(f"{_signed(lsb)}: {count:,}" for lsb, count in conversion.lsb_histogram.items())
-        text += f"; board - {here} in LSB: {counts}"
+    if conversion.quantised and conversion.lsb_histogram is None:
+        text += "; no output is integers, so nothing is counted in LSB"
     return text
 
 
-def _signed(lsb: str) -> str:
-    return lsb if lsb.startswith("-") or lsb == "0" else f"+{lsb}"
+def lsb_table(record: RunRecord) -> tuple[list[str], list[list[str]]] | None:
+    """Heads, and a row for each pair, of the differences in LSB; None where no output is integers.
+
+    At most 7 columns of counts: what is further off is added up at the ends.
+    """
+    conversion = record.conversion
+    if conversion is None or conversion.lsb_histogram is None:
+        return None
+    here = converted_name(record)
+    pairs = [(f"board - {here}", conversion.lsb_histogram)]
+    if conversion.lsb_histogram_keras is not None:
+        pairs.append((f"{here} - {reference_name(record)}", conversion.lsb_histogram_keras))
+    counted = [(name, {int(lsb): n for lsb, n in histogram.items()}) for name, histogram in pairs]
+    low = min(min(histogram, default=0) for _, histogram in counted)
+    high = max(max(histogram, default=0) for _, histogram in counted)
+    columns = range(max(low, -_LSB_SHOWN), min(high, _LSB_SHOWN) + 1)
+    heads = [f"{lsb:+d}" if lsb else "0" for lsb in columns]
+    if low < columns[0]:
+        heads.insert(0, f"{low}..{columns[0] - 1}")
+    if high > columns[-1]:
+        heads.append(f"+{columns[-1] + 1}..+{high}")
+    rows = []
+    for name, histogram in counted:
+        counts = [histogram.get(lsb, 0) for lsb in columns]
+        if low < columns[0]:
+            counts.insert(0, sum(n for lsb, n in histogram.items() if lsb < columns[0]))
+        if high > columns[-1]:
+            counts.append(sum(n for lsb, n in histogram.items() if lsb > columns[-1]))
+        rows.append([name, *(f"{n:,}" for n in counts)])
+    return heads, rows

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.checks import checks
+from harness.report.classes import classes_block
 from harness.report.interruptions import interruption_text
 from harness.report.layers import layers_block
 from harness.report.layout import (
@@ -24,7 +25,7 @@ from harness.report.layout import (
 )
 from harness.report.numbers import count, micros, near_one, percent, size, small, values
 from harness.report.record import Distribution, RunRecord
-from harness.report.rows import accuracy_rows, conversion_note, reference_name
+from harness.report.rows import accuracy_rows, conversion_note, lsb_table, reference_name
 from harness.report.safe_text import printable
 
 _CONSOLE_LINES = 12
@@ -48,6 +49,7 @@ def run_report(record: RunRecord, *, width: int = 80) -> RenderableType:
     blocks += [
         _identity(record),
         _accuracy(record, wide=width >= _WIDE),
+        *([classes_block(record, width=width)] if record.classes else []),
         _worst(record),
         _latency(record),
         *([layers_block(record)] if record.layers else []),
@@ -168,7 +170,18 @@ def _accuracy(record: RunRecord, *, wide: bool) -> RenderableType:
         notes.append(spread if cross.max_ulp is None else f"{spread}, at most {count(cross.max_ulp)} ULP")
     conversion = conversion_note(record)
     parts = [note("; ".join(notes)), *([] if conversion is None else [note(conversion)])]
-    return Group(table, *parts)
+    return Group(table, *parts, *_lsb(record))
+
+
+def _lsb(record: RunRecord) -> list[RenderableType]:
+    found = lsb_table(record)
+    if found is None:
+        return []
+    heads, rows = found
+    table = figures_table("LSB apart", heads)
+    for row in rows:
+        table.add_row(*row)
+    return [Text(), table]
 
 
 def _worst(record: RunRecord) -> RenderableType:
@@ -176,7 +189,11 @@ def _worst(record: RunRecord) -> RenderableType:
         return Text("Worst vectors: none known", style=FAINT)
     table = figures_table("Worst vectors", ["|e|", "board", reference_name(record), "input"])
     for worst in record.worst[:5]:
-        cells = [small(worst.error), values(worst.board), values(worst.keras), values(worst.input, most=3, digits=4)]
+        # Nine digits tell two numbers apart; of several there is room for two.
+        several = len(worst.board) > 1
+        digits, inputs = (3, 2) if several else (9, 3)
+        outputs = [values(side, most=2, digits=digits) for side in (worst.board, worst.keras)]
+        cells = [small(worst.error), *outputs, values(worst.input, most=inputs, digits=4)]
         table.add_row(Text(f"#{worst.index}"), *(Text(cell) for cell in cells))
     return table
 

@@ -39,6 +39,7 @@ from harness.report.record import (
     TargetRecord,
     WorstVector,
 )
+from harness.workflow.classes import classes_record
 from harness.workflow.converted import ConvertedOutputs
 from harness.workflow.prepare import Prepared
 from harness.workflow.stream import Streamed
@@ -162,6 +163,7 @@ def summarise(
         layers=layers,
         notes=notes,
         conversion=compared.record if compared else None,
+        classes=classes_record(bundle, board_outputs),
     )
 
 

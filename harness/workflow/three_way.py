@@ -68,6 +68,7 @@ def three_way(
     conversion_off: list[str] = []
     board_off: list[str] = []
     histogram: Counter[int] = Counter()
+    histogram_keras: Counter[int] = Counter()
     for k, (b, c, g, spec) in enumerate(zip(board, middle, bundle.golden, converted.specs, strict=True)):
         where = f"output {k}: " if len(board) > 1 else ""
         judged = _judge(c, g, bundle, keras_tolerance(bundle, g, quantised=converted.is_quantised))
@@ -75,6 +76,7 @@ def three_way(
         if is_integer(spec):
             found = lsb_histogram(quantise(b, spec), quantise(c, spec))
             histogram.update(found)
+            histogram_keras.update(lsb_histogram(quantise(c, spec), quantise(g, spec)))
             over = sum(n for lsb, n in found.items() if abs(lsb) > MAX_LSB)
             if over:
                 worst = max(found, key=abs)
@@ -96,8 +98,9 @@ def three_way(
         tolerances_max_abs=[keras_tolerance(bundle, g, quantised=converted.is_quantised) for g in bundle.golden],
         converted_passed=not conversion_off,
         board_passed=not board_off,
-        lsb_histogram={str(lsb): histogram[lsb] for lsb in sorted(histogram)} if histogram else None,
+        lsb_histogram=_by_lsb(histogram),
         at_fault=at_fault,
+        lsb_histogram_keras=_by_lsb(histogram_keras),
     )
     return ThreeWay(
         converted_vs_keras=compute_metrics(stack_outputs(middle), stack_outputs(bundle.golden), task=bundle.task),
@@ -105,6 +108,10 @@ def three_way(
         record=record,
         reasons=[*_sentence(at_fault, board_off, reference, converted.short_name), *conversion_off, *board_off],
     )
+
+
+def _by_lsb(histogram: Counter[int]) -> dict[str, int] | None:
+    return {str(lsb): histogram[lsb] for lsb in sorted(histogram)} or None
 
 
 def _judge(p: FloatArray, r: FloatArray, bundle: Bundle, tolerance: float) -> Judgement:

@@ -203,8 +203,8 @@ def test_regression_labels_are_float32(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", ["1\n0\n2\n", "0,1,0\n1,0,0\n0,0,1\n"])
 def test_class_labels_are_numbers_or_one_hot_rows(tmp_path: Path, rows: str) -> None:
-    labels, _ = load_labels(text(tmp_path, rows), "classification", 3)
-    assert (labels.dtype, labels.tolist()) == (np.int64, [1, 0, 2])
+    labels, notes = load_labels(text(tmp_path, rows), "classification", 3)
+    assert (labels.dtype, labels.tolist(), notes) == (np.int64, [1, 0, 2], ())
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,23 @@ def on_terminal(record: RunRecord) -> str:
     return stream.getvalue()
 
 
-def test_terminal_and_markdown_have_the_three_rows_and_the_histogram() -> None:
-    for text in (on_terminal(converted()), run_markdown(converted())):
+def test_terminal_and_markdown_have_the_three_rows_and_the_histograms() -> None:
+    narrow = converted(lsb_histogram_keras={"0": 120})
+    wide = converted(lsb_histogram_keras={"-25": 3, "-3": 10, "-1": 7, "0": 50, "2": 30, "4": 20})
+    for make in (on_terminal, run_markdown):
         for row in ("board vs Keras", "TFLM vs Keras", "board vs TFLM"):
-            assert row in text
-        flat = " ".join(text.replace("\\", "").split())
-        assert "board - TFLM in LSB: -1: 4, 0: 100, +1: 16" in flat
+            assert row in make(narrow)
+        flat = " ".join(make(narrow).replace("|", " ").split())
+        assert "LSB apart -1 0 +1" in flat
+        assert "board - TFLM 4 100 16" in flat
+        assert "TFLM - Keras 0 120 0" in flat
+        flat = " ".join(make(wide).replace("|", " ").split())
+        assert "LSB apart -25..-3 -2 -1 0 +1 +2 +3..+4" in flat
+        assert "board - TFLM 0 0 4 100 16 0 0" in flat
+        assert "TFLM - Keras 13 0 7 50 0 30 20" in flat
+        floats = " ".join(make(converted(lsb_histogram=None)).split())
+        assert "no output is integers" in floats
+        assert "LSB apart" not in floats
     assert "TFLM" not in on_terminal(sample())
 
 
