@@ -52,7 +52,8 @@ class Board:
         flash_bytes: flash a program may use; 0: no meaningful limit.
         engines: engines that fit, the default one first.
         arena_max_bytes: the largest arena the firmware reserves.
-        max_frame_bytes: longest header + body + crc the firmware takes.
+        max_frame_bytes: longest header + body + crc the firmware takes; one vector that needs more gets more, up to
+            what `rx_buffer_bytes` hold.
         rx_buffer_bytes: encoded bytes the firmware holds while it computes.
         baud_safe: bits per second that work on every attached instance.
         needs: programs this board cannot be used without.

@@ -35,6 +35,7 @@ def build_firmware(
     *,
     arena_bytes: int | None = None,
     capacity_bytes: int | None = None,
+    frame_bytes: int | None = None,
     options: Mapping[str, str] | None = None,
     on_line: OnLine | None = None,
 ) -> FirmwareImage:
@@ -48,6 +49,7 @@ def build_firmware(
         arena_bytes: ARENA_SIZE, what the engine may use from the start. None: the capacity.
         capacity_bytes: what the host may raise it to at run time. None: the board's largest arena, or `arena_bytes` if
             that is more.
+        frame_bytes: longest frame of the link. None: the board's own; more costs RAM twice.
         options: macros for the compiler, name -> value.
         on_line: called with each line PlatformIO prints; not at all when the build is in the cache.
 
@@ -58,6 +60,7 @@ def build_firmware(
     """
     capacity = capacity_bytes if capacity_bytes is not None else max(board.arena_max_bytes, arena_bytes or 0)
     arena = arena_bytes if arena_bytes is not None else capacity
+    frame = frame_bytes if frame_bytes is not None else board.max_frame_bytes
     chosen = _checked_options(options or {})
     _check_arena(board, arena, capacity)
 
@@ -72,7 +75,7 @@ def build_firmware(
         )
     firmware = firmware_dir()
     toolchain = toolchain_version(board, firmware, engine=packed.engine)
-    draft = _recipe(board, packed, arena, capacity, chosen, bytes(BUILD_ID_BYTES))
+    draft = _recipe(board, packed, arena, capacity, frame, chosen, bytes(BUILD_ID_BYTES))
     build_id = _build_id(board, draft, toolchain, firmware, libraries)
     found = store.load(build_id)
     if found is not None:
@@ -82,7 +85,7 @@ def build_firmware(
     from harness.build.compile import compiled
     from harness.build.elf import read_sections
 
-    recipe = _recipe(board, packed, arena, capacity, chosen, build_id)
+    recipe = _recipe(board, packed, arena, capacity, frame, chosen, build_id)
     with (
         _named_by_size(board, capacity),
         compiled(board, recipe, toolchain, firmware, on_line=on_line) as (folder, output),
@@ -162,9 +165,17 @@ def _named_by_size(board: Board, capacity_bytes: int) -> Iterator[None]:
 
 
 def _recipe(
-    board: Board, packed: PackedModel, arena: int, capacity: int, options: Mapping[str, str], build_id: bytes
+    board: Board,
+    packed: PackedModel,
+    arena: int,
+    capacity: int,
+    frame: int,
+    options: Mapping[str, str],
+    build_id: bytes,
 ) -> Recipe:
-    header = config_header(board, packed, arena_bytes=arena, capacity_bytes=capacity, build_id=build_id)
+    header = config_header(
+        board, packed, arena_bytes=arena, capacity_bytes=capacity, frame_bytes=frame, build_id=build_id
+    )
     return Recipe(engine=packed.engine, options=options, headers={**packed.sources, FILE_NAME: header})
 
 

@@ -11,7 +11,9 @@ BUILD_ID_BYTES = 16
 """Length of a build id."""
 
 
-def config_header(board: Board, packed: PackedModel, *, arena_bytes: int, capacity_bytes: int, build_id: bytes) -> str:
+def config_header(
+    board: Board, packed: PackedModel, *, arena_bytes: int, capacity_bytes: int, frame_bytes: int, build_id: bytes
+) -> str:
     """Text of the header.
 
     Args:
@@ -19,6 +21,7 @@ def config_header(board: Board, packed: PackedModel, *, arena_bytes: int, capaci
         packed: gives the model's identity.
         arena_bytes: ARENA_SIZE, what the engine may use from the start.
         capacity_bytes: what the host may raise it to at run time.
+        frame_bytes: the longest header + body + crc it takes and sends.
         build_id: 16 bytes. The id itself is the hash of a header made with zeros here.
     """
     macros = {
@@ -28,7 +31,7 @@ def config_header(board: Board, packed: PackedModel, *, arena_bytes: int, capaci
         "HIL_MODEL_SHA256": _bytes(packed.model_sha256),
         "HIL_ARENA_CAPACITY": str(capacity_bytes),
         "ARENA_SIZE": str(arena_bytes),
-        "HIL_MAX_FRAME_BYTES": str(board.max_frame_bytes),
+        "HIL_MAX_FRAME_BYTES": str(frame_bytes),
         "HIL_RX_RING_BYTES": str(board.rx_buffer_bytes),
         "HIL_BAUD": str(board.baud_safe),
     }

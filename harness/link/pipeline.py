@@ -51,6 +51,14 @@ def vector_frame_bytes(input_bytes: int, output_bytes: int) -> int:
     return FRAME_OVERHEAD_BYTES + max(input_bytes, TICKS_BYTES + output_bytes)
 
 
+def largest_frame_bytes(rx_buffer_bytes: int) -> int:
+    """The largest frame that a receive buffer holds whole, header, body and CRC, however its bytes are encoded."""
+    size = rx_buffer_bytes
+    while wire_bytes(size) > rx_buffer_bytes:
+        size -= 1
+    return size
+
+
 def vectors_per_frame(info: DeviceInfo) -> int:
     """How many vectors one INFER takes; 0: not even one fits.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.boards.catalogue import Board
 from harness.errors import UsageError
-from harness.link.pipeline import vector_frame_bytes
+from harness.link.pipeline import largest_frame_bytes, vector_frame_bytes
 from harness.model.bundle import load_bundle
 from harness.model.golden import golden_for
 from harness.model.graph import ModelGraph
@@ -85,10 +85,9 @@ def board_cost(board: Board, model_bytes: int, arena_bytes: int, frame_bytes: in
     elif arena_bytes > board.arena_max_bytes:
         # More can be asked for, but the linker has the last word on what else needs RAM.
         reasons.append(f"the arena takes {arena_bytes:,} bytes, the firmware reserves {board.arena_max_bytes:,}")
-    if frame_bytes > board.max_frame_bytes:
-        reasons.append(
-            f"one vector takes a frame of {frame_bytes:,} bytes, the firmware takes {board.max_frame_bytes:,}"
-        )
+    largest = largest_frame_bytes(board.rx_buffer_bytes)
+    if frame_bytes > largest:
+        reasons.append(f"one vector takes a frame of {frame_bytes:,} bytes, the firmware takes up to {largest:,}")
     return BoardCost(
         board.id, board.flash_bytes, board.ram_bytes, board.arena_max_bytes, not reasons, "; ".join(reasons)
     )

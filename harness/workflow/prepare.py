@@ -10,7 +10,7 @@ from harness.build.build import build_firmware
 from harness.build.export import BUNDLE_NAME, check_export, load_export
 from harness.build.image import FirmwareImage
 from harness.errors import BuildError, UsageError
-from harness.link.pipeline import vector_frame_bytes
+from harness.link.pipeline import largest_frame_bytes, vector_frame_bytes
 from harness.model.bundle import Bundle
 from harness.model.bundle_toml import FILE_NAME
 from harness.model.packed import PackedModel
@@ -116,20 +116,27 @@ def check_flash(board: Board, packed: PackedModel) -> None:
         )
 
 
+def frame_bytes(board: Board, packed: PackedModel) -> int:
+    """The longest frame of the firmware: the board's own, or what one vector of this model takes if that is more.
+
+    Whether the RAM holds it is known when the image is linked.
+    """
+    if packed.input_bytes is None or packed.output_bytes is None:
+        return board.max_frame_bytes
+    return max(board.max_frame_bytes, vector_frame_bytes(packed.input_bytes, packed.output_bytes))
+
+
 def check_frames(board: Board, packed: PackedModel) -> None:
-    """Refuses vectors or results too large for the board's frames, before minutes of compiling.
+    """Refuses vectors or results that no frame of the board's can hold, before minutes of compiling.
 
     Raises:
         BuildError: one vector, or its result, does not fit a frame.
     """
-    if packed.input_bytes is None or packed.output_bytes is None:
-        return
-    input_bytes, output_bytes = packed.input_bytes, packed.output_bytes
-    needed = vector_frame_bytes(input_bytes, output_bytes)
-    if needed > board.max_frame_bytes:
+    needed, most = frame_bytes(board, packed), largest_frame_bytes(board.rx_buffer_bytes)
+    if needed > most:
         raise BuildError(
-            f"one vector ({input_bytes} bytes in, {output_bytes} out) takes a frame of {needed} bytes, "
-            f"the firmware of {board.id} takes frames of {board.max_frame_bytes}",
+            f"one vector ({packed.input_bytes} bytes in, {packed.output_bytes} out) takes a frame of {needed} bytes, "
+            f"the firmware of {board.id} takes frames of up to {most}",
             board=board.id,
             hint="a board with more RAM, or shorter vectors",
         )
@@ -156,7 +163,14 @@ def build_image(
         from harness.boards.tflm_device import image
 
         return image.build_image(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes)
-    return build_firmware(board, packed, arena_bytes=arena_bytes, capacity_bytes=capacity_bytes, on_line=progress.line)
+    return build_firmware(
+        board,
+        packed,
+        arena_bytes=arena_bytes,
+        capacity_bytes=capacity_bytes,
+        frame_bytes=frame_bytes(board, packed),
+        on_line=progress.line,
+    )
 
 
 def bundle_of_export(folder: Path, record_sha256: str | None) -> str:

@@ -8,11 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.boards.catalogue import find_board
-from harness.errors import BuildError
 from harness.model.bundle import list_bundles, load_bundle
 from harness.workflow.available import available
-from harness.workflow.prepare import prepare
-from harness.workflow.progress import Silent
 from harness.workflow.run import RunOptions, RunOutcome, run
 
 EXPECTED = {
@@ -68,18 +65,9 @@ def test_full_int8_of_the_fuel_model_is_within_2_percent_of_keras_in_the_same_bi
     assert record.conversion.lsb_histogram == {"0": record.vectors}
 
 
-def test_passes_where_8_kb_hold_it() -> None:
-    passing_run("peephole", "megaatmega2560")
-
-
-def test_refusal_of_a_small_board_says_why_in_bytes_before_a_build() -> None:
-    class NoCompiler(Silent):
-        def line(self, text: str) -> None:
-            raise AssertionError(f"the compiler ran: {text}")
-
-    mega = find_board("megaatmega2560")
-    with pytest.raises(BuildError, match=r"256 bytes in, 40 out.* frames of 256"):
-        prepare(load_bundle("digits"), mega, engine=None, arena_bytes=None, progress=NoCompiler())
+@pytest.mark.parametrize("bundle", ["peephole", "digits_int8"])
+def test_passes_where_8_kb_hold_it(bundle: str) -> None:
+    passing_run(bundle, "megaatmega2560")
 
 
 def test_golden_outputs_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
