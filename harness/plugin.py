@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,6 +40,8 @@ DEFAULT_MODEL = "fuel_lstm"
 # A first build plus a cold start of TensorFlow for the golden outputs takes a minute or two on a small computer.
 TIMEOUT_S = 600
 
+# Their values are files or devices.
+_PATH_OPTIONS = {"--lab", "--port", "--hil-model", "--hil-vectors", "--hil-labels", "--hil-json"}
 NO_BOARD = "no --board given: nothing was proved on hardware"
 
 
@@ -49,6 +52,7 @@ class HilState:
     runs: list[RunRecord] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     place: Place | None = None  # of the board in use
+    flashed: bool = False  # the board in use, with the model's firmware, in this session
 
 
 _STATE = pytest.StashKey[HilState]()
@@ -65,7 +69,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Board to run on (hil boards); repeat for several, tests then run on each.",
     )
     group.addoption("--lab", default=None, metavar="FILE", help="Lab file, whose names --board takes too.")
-    group.addoption("--port", default=None, metavar="PORT", help="Its serial port, where several could be meant.")
+    group.addoption(
+        "--port", default=None, metavar="PORT", help="Its serial port, where several could be meant: --port=PORT."
+    )
     group.addoption("--serial-number", default=None, metavar="SN", help="Its USB serial number, likewise.")
     group.addoption(
         "--hil-model",
@@ -85,6 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the `board` fixture for the boards asked for; gives tests on boards a time limit if the user set none."""
     config.stash[_STATE] = HilState()
+    _check_root(config)
     ids: list[str] = list(dict.fromkeys(config.getoption("--board")))
     if ids:
         if config.getoption("--lab"):
@@ -99,6 +106,28 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError("--port and --serial-number name one board: give one --board with them")
         _default_timeout(config)
     config.pluginmanager.register(_board_fixture(ids), "hil-board")
+
+
+def _check_root(config: pytest.Config) -> None:
+    """pytest looks for its settings before it knows a plugin's options, and takes `/dev/x` of `--port /dev/x` for a
+    place to look in: those of the test suite would not count.
+    """
+    if config.getoption("rootdir") or config.getoption("inifilename"):
+        return
+    here, found = config.invocation_params.dir, config.inipath
+    if here.is_relative_to(found.parent) if found else not _has_settings(here):
+        return
+    for option, value in pairwise(map(str, config.invocation_params.args)):
+        place = (here / value).absolute()
+        misled = found is None or place.is_relative_to(found.parent)
+        if misled and option in _PATH_OPTIONS and place.exists():
+            what = f"write {option}={value}: after a blank, pytest takes that for a place to look for its settings in"
+            raise pytest.UsageError(what)
+
+
+def _has_settings(folder: Path) -> bool:
+    names = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+    return any((place / name).is_file() for place in (folder, *folder.parents) for name in names)
 
 
 def _place(config: pytest.Config, name: str) -> Place:
@@ -232,7 +261,9 @@ def target(
     if opened is None:
         _absent(request.config, why)
     with opened as held:
-        connect(held, _hil_prepared.image, hil_options.flash, Silent()).session.close()
+        connection = connect(held, _hil_prepared.image, hil_options.flash, Silent())
+        connection.session.close()
+        request.config.stash[_STATE].flashed = connection.flashed
         yield held
 
 
@@ -251,8 +282,9 @@ def hil_run(
     from harness.workflow.progress import Silent
     from harness.workflow.run import run_on
 
-    outcome = run_on(target, _hil_prepared, hil_options, Silent())
-    request.config.stash[_STATE].runs.append(outcome.record)
+    state = request.config.stash[_STATE]
+    outcome = run_on(target, _hil_prepared, hil_options, Silent(), flashed=state.flashed)
+    state.runs.append(outcome.record)
     return outcome
 
 

@@ -160,8 +160,14 @@ def run(options: RunOptions, progress: Progress | None = None) -> RunOutcome:
         return run_on(target, prepared, options, watch)
 
 
-def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Progress) -> RunOutcome:
-    """As `run`, on a target the caller holds and with a firmware already built."""
+def run_on(
+    target: Target, prepared: Prepared, options: RunOptions, progress: Progress, *, flashed: bool = False
+) -> RunOutcome:
+    """As `run`, on a target the caller holds and with a firmware already built.
+
+    Args:
+        flashed: the caller put it on the board just now, for this run.
+    """
     started = datetime.datetime.now(datetime.UTC)
     start = time.monotonic()
     bundle, image = prepared.bundle, prepared.image
@@ -209,7 +215,7 @@ def run_on(target: Target, prepared: Prepared, options: RunOptions, progress: Pr
                 streamed=streamed,
                 converted=converted,
                 stats=stats,
-                flashed=connection.flashed,
+                flashed=flashed or connection.flashed,
                 warmup=options.warmup,
                 started=started,
                 wall_s=time.monotonic() - start,

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from harness.assertions import assert_hil_pass, failure_text
-from harness.resources import models_dir
+from harness.resources import cache_dir, models_dir
 from tests.report.samples import failed, sample
 
 pytest_plugins = ("pytester",)
+CACHE = cache_dir()  # pytester changes HOME
 
 USES_BOARD = """
     def test_it(board):
@@ -88,6 +89,22 @@ def test_port_with_two_boards_is_a_usage_error(pytester: pytest.Pytester) -> Non
     pytester.makepyfile(USES_BOARD)
     result = run(pytester, "--board", "esp32", "--board", "host", "--port", "/dev/null")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_path_after_a_blank_that_misleads_pytest_is_a_usage_error(
+    pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytester.makepyfile(USES_BOARD)
+    port = tmp_path_factory.mktemp("dev") / "ttyUSB0"
+    port.touch()
+    pytester.makeini("[pytest]")
+    misled = run(pytester, "--board", "esp32", "--port", str(port))
+    assert misled.ret == pytest.ExitCode.USAGE_ERROR
+    misled.stderr.fnmatch_lines([f"*write --port={port}*"])
+    for words in ([f"--port={port}"], ["--port", str(port), "--rootdir", "."], ["--port", str(port), "."]):
+        result = run(pytester, "--board", "esp32", *words)
+        assert result.ret != pytest.ExitCode.USAGE_ERROR, words
+        result.stdout.fnmatch_lines([f"rootdir: {pytester.path}"])
 
 
 def test_tests_run_once_per_board_and_others_once(pytester: pytest.Pytester) -> None:
@@ -187,6 +204,17 @@ def test_a_whole_run_on_a_board(pytester: pytest.Pytester) -> None:
     assert (record["verdict"], record["board"]) == ("pass", "host")
 
 
+def test_a_run_says_whether_the_session_flashed_its_board(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIL_CACHE_DIR", str(CACHE))
+    monkeypatch.setenv("HIL_STATE_DIR", str(pytester.path / "state"))
+    pytester.makepyfile("def test_run(hil_run):\n    print('flashed:', hil_run.record.target.flashed)\n")
+    for flashed in (True, False):
+        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-s", "--board=host", timeout=100)
+        result.stdout.fnmatch_lines([f"*flashed: {flashed}"])
+
+
 def test_a_suite_sets_what_its_runs_are_made_with(pytester: pytest.Pytester) -> None:
     model = models_dir() / "fuel_lstm"
     np.save(pytester.path / "labels.npy", np.full((64, 1), 10, np.float32))
@@ -202,7 +230,7 @@ def test_a_suite_sets_what_its_runs_are_made_with(pytester: pytest.Pytester) -> 
             assert hil_run.record.memory.arena.size_bytes == 1024
             assert hil_run.record.accuracy.board_vs_labels.n == 64
     """)
-    files = ("--hil-model", str(model / "model.keras"), "--hil-vectors", str(model / "vectors.npz"))
+    files = (f"--hil-model={model / 'model.keras'}", f"--hil-vectors={model / 'vectors.npz'}")
     arguments = ("-p", "no:cacheprovider", "--board", "host", *files, "--hil-labels", "labels.npy")
     result = pytester.runpytest_subprocess(*arguments, timeout=100)
     result.assert_outcomes(passed=1)

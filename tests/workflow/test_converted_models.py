@@ -81,7 +81,7 @@ def test_bundle_folder_may_hold_one(converted: Path, tmp_path: Path) -> None:
 
 def test_pytest_plugin_takes_it(pytester: pytest.Pytester, converted: Path) -> None:
     pytester.makepyfile("def test_it(hil_run):\n    assert hil_run.record.conversion.at_fault == 'none'\n")
-    arguments = ["--board", BOARD, "--hil-model", str(converted / "model.h"), "--hil-vectors", str(converted / "x.npz")]
+    arguments = ["--board", BOARD, f"--hil-model={converted / 'model.h'}", f"--hil-vectors={converted / 'x.npz'}"]
     quick = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
     pytester.runpytest_inprocess(*quick, *arguments).assert_outcomes(passed=1)
 
