@@ -73,12 +73,14 @@ def failure_text(record: RunRecord) -> str:
     """Why a run failed, over several lines, safe to print."""
     from harness.report.error_text import console_lines
     from harness.report.numbers import small, values
+    from harness.report.rows import reference_name
     from harness.report.safe_text import printable
 
+    reference = reference_name(record)
     cross = record.accuracy.board_vs_keras
     lines = [f"{record.model.name} on {record.board} ({record.engine} {record.engine_version}) failed:"]
     lines += [f"  - {reason}" for reason in record.reasons]
-    lines.append(f"board vs Keras: max|e| {small(cross.max_abs)}, rmse {small(cross.rmse)}, {cross.n} values")
+    lines.append(f"board vs {reference}: max|e| {small(cross.max_abs)}, rmse {small(cross.rmse)}, {cross.n} values")
     lines += [
         f"output {output.index}: max|e| {small(output.max_abs)}, tolerance {small(output.tolerance_max_abs)}"
         for output in record.outputs
@@ -86,8 +88,8 @@ def failure_text(record: RunRecord) -> str:
     if record.worst:
         lines.append("worst vectors:")
         lines += [
-            f"  #{worst.index}: board {values(worst.board)}, Keras {values(worst.keras)}, |e| {small(worst.error)}"
-            for worst in record.worst[:5]
+            f"  #{each.index}: board {values(each.board)}, {reference} {values(each.keras)}, |e| {small(each.error)}"
+            for each in record.worst[:5]
         ]
     lines.append(f"build {record.build_id[:16]}, model {record.model.sha256[:12]}, port {record.target.port}")
     lines = [printable(line) for line in lines]

@@ -77,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hil-model",
         default=DEFAULT_MODEL,
         metavar="MODEL",
-        help=f"Bundle name, bundle folder, or a .keras, .tflite or .h file (default: {DEFAULT_MODEL}).",
+        help=f"Bundle name, bundle folder, or a .keras, .pt2, .tflite or .h file (default: {DEFAULT_MODEL}).",
     )
     group.addoption("--hil-vectors", default=None, metavar="FILE", help="Its test vectors; a model file needs them.")
     group.addoption("--hil-labels", default=None, metavar="FILE", help="What the model should say to those vectors.")

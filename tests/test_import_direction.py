@@ -60,8 +60,8 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not wrong, f"harness/{path.relative_to(HARNESS)} may not import {sorted(wrong)}"
 
 
-def test_only_one_file_imports_pyserial_and_only_the_worker_imports_tensorflow() -> None:
-    users: dict[str, set[str]] = {"serial": set(), "tensorflow": set(), "keras": set()}
+def test_only_one_file_imports_pyserial_and_only_workers_import_frameworks() -> None:
+    users: dict[str, set[str]] = {"serial": set(), "tensorflow": set(), "keras": set(), "torch": set()}
     for path in HARNESS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -71,3 +71,4 @@ def test_only_one_file_imports_pyserial_and_only_the_worker_imports_tensorflow()
                     users[top].add(str(path.relative_to(HARNESS)))
     assert users["serial"] <= {"link/serial_port.py", "link/port_list.py"}
     assert users["tensorflow"] | users["keras"] <= {"model/keras_worker.py", "model/keras_cells.py"}
+    assert users["torch"] <= {"model/torch_worker.py", "model/torch_module.py"}

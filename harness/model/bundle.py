@@ -97,7 +97,7 @@ def load_bundle(
 
     Args:
         name_or_path: "fuel_lstm", a folder with a bundle.toml, or a model file (which needs `vectors`): `.keras`,
-            `.tflite`, or a C header with a .tflite in it.
+            `.pt2`, `.tflite`, or a C header with a .tflite in it.
         vectors: file of vectors in place of the bundle's own; see `harness.model.vectors.load_vectors`.
         labels: file of labels for the vectors.
         data: csv table from which the columns in bundle.toml's [data] give vectors and labels.
@@ -194,7 +194,7 @@ def _find(name_or_path: str | Path, task: Task | None, allow_h5: bool) -> tuple[
             f"there is no bundle or model file {str(name_or_path)!r}",
             hint=f"did you mean {near[0]}?"
             if near
-            else f"one of {', '.join(known)}, or the path of a .keras, .tflite or .h file",
+            else f"one of {', '.join(known)}, or the path of a .keras, .pt2, .tflite or .h file",
         )
     file = read_model_file(path, allow_h5=allow_h5)
     guess: Task = "classification" if file.is_classifier else "regression"

@@ -9,7 +9,7 @@ quantise = "int8-weights"              # optional: "float32", "int8-weights" (en
 stateful = false                       # optional: vectors are one continuing stream, state is kept between them
 
 [files]                                # all but model optional; inside the folder
-model = "model.keras"                  # or a .tflite, or a C header with one
+model = "model.keras"                  # or a .pt2, a .tflite, or a C header with one
 model_sha256 = "<64 hex digits>"
 vectors = "vectors.npz"
 labels = "labels.npz"

@@ -19,6 +19,7 @@ from harness.model.model_file import read_model_file
 FILE_NAMES = (
     bundle_toml.FILE_NAME,
     "model.keras",
+    "model.pt2",
     "model.tflite",
     "model.h",
     "vectors.npz",
@@ -34,7 +35,7 @@ def bundle_files(bundle: Bundle) -> dict[str, bytes]:
         UsageError: the model file is gone, or changed since the bundle was loaded.
     """
     suffix = bundle.model_path.suffix.lower()
-    model = f"model{suffix if suffix in ('.keras', '.tflite') else '.h'}"
+    model = f"model{suffix if suffix in ('.keras', '.pt2', '.tflite') else '.h'}"
     arrays = dict(zip(bundle.graph.inputs, bundle.inputs, strict=True))
     # The digest is over the inputs in the order the model file has them.
     ordered = {name: arrays[name] for name in read_model_file(bundle.model_path).inputs}

@@ -47,7 +47,7 @@ def read_keras_file(path: Path, *, allow_h5: bool = False) -> KerasFile:
     Raises:
         UsageError: missing, empty, too large, cut short, not a Keras archive, or HDF5 without `allow_h5`.
     """
-    digest = _sha256(path)
+    digest = file_sha256(path)
     if path.suffix.lower() in (".h5", ".hdf5"):
         if not allow_h5:
             raise UsageError(
@@ -68,7 +68,12 @@ def read_keras_file(path: Path, *, allow_h5: bool = False) -> KerasFile:
         ) from None
 
 
-def _sha256(path: Path) -> bytes:
+def file_sha256(path: Path) -> bytes:
+    """SHA-256 of a model file, 32 bytes.
+
+    Raises:
+        UsageError: it is missing, a folder, empty or too large, or can't be read.
+    """
     try:
         size = path.stat().st_size
         if path.is_dir():

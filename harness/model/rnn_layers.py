@@ -267,6 +267,19 @@ def add_reshape(builder: Builder, index: int, layer: LayerSpec) -> None:
     builder.name(index, layer, source.shaped(shape), None)
 
 
+def add_cropping(builder: Builder, index: int, layer: LayerSpec) -> None:
+    """Cropping1D: the steps that stay follow each other in memory already."""
+    source = builder.source(layer)
+    cropping = layer.config.get("cropping")
+    if len(source.shape) != 2 or not isinstance(cropping, tuple) or len(cropping) != 2:
+        raise UsageError(f"layer {layer.name!r} (Cropping1D) has cropping={cropping!r} on shape {source.shape}")
+    first, last = int(cropping[0]), source.shape[0] - int(cropping[1])
+    if not 0 <= first < last <= source.shape[0]:
+        raise UsageError(f"layer {layer.name!r} (Cropping1D) leaves no steps of {source.shape[0]}")
+    rows = source.shaped((last - first, source.width), skip_floats=first * source.width)
+    builder.name(index, layer, rows, None)
+
+
 def add_input(builder: Builder, index: int, layer: LayerSpec) -> None:
     if layer.name not in builder.graph.inputs:
         add_nothing(builder, index, layer)

@@ -20,6 +20,7 @@ from harness.model.rnn_int8 import add_int8
 from harness.model.rnn_layers import (
     add_activation,
     add_concatenate,
+    add_cropping,
     add_dense,
     add_elu,
     add_input,
@@ -164,6 +165,7 @@ _LAYERS: Mapping[str, _Add] = {
     "BatchNormalization": add_batch_normalization,
     "Bidirectional": add_bidirectional,
     "Concatenate": add_concatenate,
+    "Cropping1D": add_cropping,
     "Dense": add_dense,
     "ELU": add_elu,
     "Flatten": add_reshape,

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.model.bundle import Bundle, load_bundle
 from harness.model.golden import golden_for
 from harness.model.graph import FloatArray, ModelGraph
-from harness.model.keras_file import read_keras_file
+from harness.model.model_file import read_model_file
 from harness.model.tflite_convert import convert_to_tflite
 from harness.model.tflite_header import write_header
 from harness.model.tflite_libraries import DEFAULT_LIBRARY
@@ -97,7 +97,7 @@ def _load(
     path = Path(model)
     if bundle is not None:
         return bundle.name, bundle.graph, bundle.inputs, bundle.golden
-    file = read_keras_file(path)
+    file = read_model_file(path)
     zeros = {}
     for name, shape in file.inputs.items():
         if None in shape:

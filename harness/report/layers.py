@@ -1,4 +1,4 @@
-"""Layer by layer: where board and Keras part, and what each layer costs."""
+"""Layer by layer: where board and framework part, and what each layer costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.report.layout import LABEL, note
 from harness.report.numbers import count, small
 from harness.report.record import LayerRecord, RunRecord
+from harness.report.rows import reference_name
 from harness.report.safe_text import printable
 
 
@@ -16,7 +17,7 @@ def layers_note(record: RunRecord) -> str:
     """The first layer that differs, and by how much; or that none does."""
     layer = next((layer for layer in record.layers if layer.differs), None)
     if layer is None:
-        return "every layer agrees with Keras (first vector)"
+        return f"every layer agrees with {reference_name(record)} (first vector)"
     return (
         f"the first layer that differs is {printable(layer.name)} ({printable(layer.kind)}): "
         f"max|e| {small(layer.max_abs or 0.0)} where its values span {small(layer.range or 0.0)}"
@@ -46,7 +47,7 @@ def layers_block(record: RunRecord) -> RenderableType:
         table.add_column(title, justify="right" if right else "left")
     for row in layer_rows(record):
         table.add_row(*(Text(cell) for cell in row))
-    return Group(Text("Layers, board vs Keras", style=LABEL), table, note(layers_note(record)))
+    return Group(Text(f"Layers, board vs {reference_name(record)}", style=LABEL), table, note(layers_note(record)))
 
 
 def _error(layer: LayerRecord) -> str:

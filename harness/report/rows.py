@@ -20,8 +20,8 @@ class Row:
 
 
 def reference_name(record: RunRecord) -> str:
-    """What made the golden outputs: Keras, or full TensorFlow Lite for a model that came converted."""
-    return "TFLite" if record.model.framework.startswith("tflite") else "Keras"
+    """What made the golden outputs: Keras, PyTorch, or full TensorFlow Lite for a model that came converted."""
+    return {"tflite": "TFLite", "torch": "PyTorch"}.get(record.model.framework.partition(" ")[0], "Keras")
 
 
 def converted_name(record: RunRecord) -> str:

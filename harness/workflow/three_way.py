@@ -12,6 +12,7 @@ from harness.compare.tolerance import tolerance_max_abs
 from harness.compare.verdict import Judgement, judge
 from harness.model.bundle import Bundle
 from harness.model.graph import FloatArray
+from harness.model.reference import reference_of
 from harness.model.tflite_quantise import quantise
 from harness.protocol.messages import TensorSpec
 from harness.report.record import AtFault, ConversionRecord
@@ -64,7 +65,7 @@ def three_way(
         board_misbehaves: state leaked on the board, or it wrote outside its arena: its fault whatever the numbers.
     """
     middle = tuple(c.reshape(g.shape) for c, g in zip(converted.outputs, bundle.golden, strict=True))
-    reference = "full TensorFlow Lite" if bundle.tflite is not None else "Keras"
+    reference = reference_of(bundle.model_path, converted=bundle.tflite is not None).who
     conversion_off: list[str] = []
     board_off: list[str] = []
     histogram: Counter[int] = Counter()
