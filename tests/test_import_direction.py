@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,17 @@ def test_only_one_file_imports_pyserial_and_only_workers_import_frameworks() -> 
     assert users["serial"] <= {"link/serial_port.py", "link/port_list.py"}
     assert users["tensorflow"] | users["keras"] <= {"model/keras_worker.py", "model/keras_cells.py"}
     assert users["torch"] <= {"model/torch_worker.py", "model/torch_module.py"}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports for type checking alone and those inside functions count: they are dependencies too."""
+    modules = {".".join(path.relative_to(HARNESS.parent).with_suffix("").parts): path for path in HARNESS.rglob("*.py")}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        froms = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        named = {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
+        graph[name] = (named | {str(node.module) for node in froms}) & modules.keys()
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}", pytrace=False)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.boards.reset import ResetStep
+from harness.boards.target import Target
 from harness.errors import BoardError, ForeignDeviceError, NoAnswerError, PortLostError, PortNotFoundError
 
 if TYPE_CHECKING:
-    from harness.boards.target import Target
     from harness.link.session import Session
 
 HELLO_S = 2.5
-_POWER_CYCLE_S = 60.0
 # What another reset may mend; a wrong protocol version or a port that someone else holds is not among them.
 _SILENCE = (NoAnswerError, ForeignDeviceError, PortLostError, PortNotFoundError)
 
@@ -79,25 +77,3 @@ def climb(
         hint="press its reset button or replug it; a power_cycle command in the lab file would do that from here",
         console=last.console if last is not None else (),
     ) from last
-
-
-def run_power_cycle(command: Sequence[str], *, board: str, port: str) -> None:
-    """Runs a lab's command, word by word and without a shell.
-
-    Raises:
-        BoardError: it can't be started, fails or takes too long.
-    """
-    try:
-        done = subprocess.run(
-            list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=_POWER_CYCLE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BoardError(f"the power cycle did not work: {error}", board=board, port=port) from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise BoardError(
-            f"the power cycle ended with exit code {done.returncode}" + (f": {said[-1]}" if said else ""),
-            board=board,
-            port=port,
-            hint="try the command of the lab file by hand",
-        )

@@ -14,8 +14,8 @@ from harness.boards.emulator import Emulator, RomLoaderEmulator, make_emulator
 from harness.boards.flash_slot import FlashSlot
 from harness.boards.inventory import AttachedPort, find_port, list_ports, lock_name
 from harness.boards.lab import entry_at
-from harness.boards.ladder import run_power_cycle
 from harness.boards.lock import TargetLock
+from harness.boards.power_cycle import run_power_cycle
 from harness.boards.reset import ResetRecord, ResetStep, reset_board
 from harness.boards.target_port import TargetPort
 from harness.errors import BoardError, NoAnswerError, PortBusyError, PortLostError, PortNotFoundError, UsageError
@@ -90,7 +90,8 @@ class Target:
         Raises:
             NoAnswerError: nothing answered; nothing is flashed; or the emulator ended, with its last words.
             ForeignDeviceError, ProtocolVersionError: something else answered.
-            PortNotFoundError, PortBusyError, PortLostError: the line can't be opened, or went away.
+            PortNotFoundError, PortBusyError, PortLostError: the line can't be opened, or went away and was not back
+                by the deadline.
         """
         from harness.link.session import Session
 
@@ -98,15 +99,26 @@ class Target:
         deadline = Deadline.after(timeout_s)
         if self._slot is not None:
             self._require_power()
-        port = self._open_line(deadline)
-        try:
-            self._session = Session.open(port, board=self.board.id, timeout_s=max(deadline.remaining_s, _LOOK_AGAIN_S))
-        except PortLostError as error:
-            if self._emulator is None:
-                raise
-            # A firmware that ends at once is no reason to give the target up: the next one may not.
-            raise self._no_answer(error.what, error.console) from error
-        return self._session
+        lost: PortLostError | None = None
+        while True:
+            try:
+                port = self._open_line(deadline)
+                timeout_s = max(deadline.remaining_s, _LOOK_AGAIN_S)
+                self._session = Session.open(port, board=self.board.id, timeout_s=timeout_s)
+                return self._session
+            except PortLostError as error:
+                if self._emulator is not None:
+                    # A firmware that ends at once is no reason to give the target up: the next one may not.
+                    raise self._no_answer(error.what, error.console) from error
+                # A board with USB of its own may restart once more after an upload: its port comes back.
+                if deadline.expired:
+                    raise
+                lost = error
+                time.sleep(min(_LOOK_AGAIN_S, deadline.remaining_s))
+            except PortNotFoundError as error:
+                if lost is None:
+                    raise
+                raise lost from error
 
     def reset(self) -> ResetRecord:
         """Starts the firmware anew by the board's reset method, or an emulator that ended; open sessions are over.

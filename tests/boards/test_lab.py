@@ -14,7 +14,8 @@ from harness.boards.catalogue import find_board
 from harness.boards.emulator import Emulator, make_emulator
 from harness.boards.inventory import find_port
 from harness.boards.lab import Place, load_lab, place
-from harness.boards.ladder import climb, run_power_cycle
+from harness.boards.ladder import climb
+from harness.boards.power_cycle import run_power_cycle
 from harness.boards.reset import ResetStep
 from harness.boards.target import open_target
 from harness.errors import BoardError, NoAnswerError, PortNotFoundError, UsageError

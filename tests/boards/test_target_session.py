@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
-from collections.abc import Iterator
+import tty
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,66 @@ def test_a_board_that_comes_back_under_another_name_is_found_by_its_socket(
         devices[0].close()
         assert target.session().ping(b"x") >= 0
         assert target.port_name == devices[1].port_name
+
+
+class Restless:
+    """A port that goes away as soon as HELLO comes, as USB of a board's own does when the board restarts. `gone` says
+    what follows.
+    """
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.port_name = os.ttyname(self._slave)
+        self._gone = gone
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        os.read(self._master, 1)
+        os.close(self._slave)
+        os.close(self._master)
+        self._gone()
+
+    def __enter__(self) -> Restless:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(10)
+
+
+@pytest.mark.parametrize("name_again", ["the same", "another"])
+def test_a_port_that_goes_in_mid_hello_is_waited_for(
+    devices: tuple[Emulator, Emulator], name_again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory, link = tmp_path / "inventory.json", tmp_path / "ttyACM0"
+    back = tmp_path / ("ttyACM0" if name_again == "the same" else "ttyACM1")
+
+    def attach(place: Path) -> None:
+        entry = {"device": str(place), "vid": "10c4", "pid": "ea60", "serial_number": "A1", "location": "1-1"}
+        inventory.write_text(json.dumps([entry]))
+
+    def gone() -> None:
+        link.unlink()
+        inventory.write_text("[]")
+        time.sleep(0.4)
+        back.symlink_to(devices[0].port_name)
+        attach(back)
+
+    monkeypatch.setenv("HIL_INVENTORY", str(inventory))
+    with Restless(gone) as port:
+        link.symlink_to(port.port_name)
+        attach(link)
+        with open_target(ESP32) as target:
+            assert target.session().ping(b"x") >= 0
+            assert target.port_name == str(back)
+
+
+def test_a_port_that_goes_in_mid_hello_and_stays_away_is_lost_by_the_deadline() -> None:
+    with Restless(lambda: None) as port, open_target(ESP32, port=port.port_name) as target:
+        with pytest.raises(PortLostError) as caught:
+            target.session(0.5)
+        assert (caught.value.board, caught.value.port) == ("esp32", port.port_name)
 
 
 def test_a_board_that_stays_silent_is_no_answer_by_the_deadline() -> None:
