@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.boards.catalogue import Board, find_board
 from harness.boards.target import open_target
 from harness.build.image import FirmwareImage
 from harness.errors import BoardError
+from harness.link.deadline import Deadline
 from harness.workflow.progress import Silent
 from harness.workflow.sweep.options import SweepOptions
 from harness.workflow.sweep.sweep import sweep_on
@@ -135,9 +137,13 @@ def test_a_port_that_vanishes_and_comes_back_under_another_name_is_followed(hub:
     names: set[str] = set()
 
     def put(board: Board, image: FirmwareImage, port: str, on_line: Callable[[str], None]) -> None:
-        copy = hub.with_suffix(".new")
+        runs, copy = hub.exists(), hub.with_suffix(".new")
         shutil.copy(image.elf, copy)
         copy.replace(hub)
+        deadline = Deadline.after(60)
+        while runs and Path(port).exists():  # as any uploader, it returns only once the old firmware has been stopped
+            assert not deadline.expired
+            time.sleep(0.005)
 
     subject = hostile_subject("host", need=256, crash_below=96)
     with open_target(host_on_usb(), flasher=put) as target:

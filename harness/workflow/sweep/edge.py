@@ -108,6 +108,7 @@ def _to_the_byte(prober: Prober, low: int, high: int, planned: int | None) -> Ed
 
 def _again(prober: Prober, size: int, *, passes: bool) -> None:
     """Probes `size` from a reset. Raises _DoubtError: the verdict is not the one it had."""
+    before = prober.ask(size)
     record = prober.probe(size, fresh=True, patience=PROOF_PATIENCE)
     if record.passed != passes:
-        raise _DoubtError(f"{size} bytes {'passed' if passes else 'failed'}, then: {record.text}")
+        raise _DoubtError(f"{size} bytes: {before.text}, then {record.text}")
