@@ -72,7 +72,7 @@ def test_only_one_file_imports_pyserial_and_only_workers_import_frameworks() -> 
                     users[top].add(str(path.relative_to(HARNESS)))
     assert users["serial"] <= {"link/serial_port.py", "link/port_list.py"}
     assert users["tensorflow"] | users["keras"] <= {"model/keras_worker.py", "model/keras_cells.py"}
-    assert users["torch"] <= {"model/torch_worker.py", "model/torch_module.py"}
+    assert users["torch"] <= {"model/torch_worker.py", "model/torch_module.py", "model/bundle_make.py"}
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -1,6 +1,7 @@
-"""What the make.py of every Keras bundle shares: seeded weights, a model file without dates, the files of the folder.
+"""What the make.py of the bundles share: seeded weights, a model file without dates, the files of the folder.
 
-Imports Keras only where it is given a Keras model. Set the environment (`QUIET_KERAS`) before Keras is first imported.
+Imports a framework only where it is given a model of it. Set the environment (`QUIET_KERAS`) before Keras is first
+imported.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.compare.metrics import Array
 from harness.model import bundle_toml
 from harness.model.golden import golden_from_worker, write_golden
 from harness.model.graph import FloatArray
-from harness.model.keras_file import read_keras_file
+from harness.model.model_file import read_model_file
 
 # The same arithmetic on every run: oneDNN picks its kernels by CPU and thread count.
 QUIET_KERAS = {
@@ -73,25 +74,52 @@ def keras_file(model: Any) -> bytes:
 def write_keras_bundle(
     folder: Path, model: Any, inputs: Mapping[str, FloatArray], *, labels: Array | None = None
 ) -> bytes:
-    """Write model.keras, vectors.npz, labels.npy and golden.npz, and the model's SHA-256 into the folder's bundle.toml.
+    """As `write_bundle`, with model.keras. `model`: built and not compiled."""
+    return write_bundle(folder, "model.keras", keras_file(model), inputs, labels=labels)
+
+
+def write_torch_bundle(folder: Path, module: Any, inputs: Mapping[str, FloatArray]) -> bytes:
+    """As `write_bundle`, with model.pt2. `inputs`: by the names of forward's arguments, in its order."""
+    from harness.model.torch_module import save_module
+
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = Path(scratch) / "model.pt2"
+        save_module(module, {name: array.shape[1:] for name, array in inputs.items()}, saved)
+        return write_bundle(folder, "model.pt2", saved.read_bytes(), inputs)
+
+
+def seed_torch_weights(module: Any, seed: int) -> None:
+    """As `seed_weights`, for a PyTorch module: its matrices are (outputs, inputs)."""
+    import torch
+
+    random = np.random.default_rng(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            deviation = 1 / np.sqrt(parameter.shape[1]) if parameter.ndim > 1 else 0.3
+            parameter.copy_(torch.from_numpy(random.normal(0, deviation, tuple(parameter.shape)).astype(np.float32)))
+
+
+def write_bundle(
+    folder: Path, file_name: str, content: bytes, inputs: Mapping[str, FloatArray], *, labels: Array | None = None
+) -> bytes:
+    """Write the model, vectors.npz, labels.npy and golden.npz, and the model's SHA-256 into the folder's bundle.toml.
 
     Args:
         folder: has a bundle.toml with a line `model_sha256 = ...`.
-        model: built and not compiled.
         inputs: input name -> (vectors, *shape) float32.
         labels: (vectors, ...) float32, or (vectors,) int64 class indices.
 
     Returns:
         The SHA-256, 32 bytes.
     """
-    content = keras_file(model)
     digest = hashlib.sha256(content).digest()
-    (folder / "model.keras").write_bytes(content)
+    model = folder / file_name
+    model.write_bytes(content)
     np.savez_compressed(folder / "vectors.npz", **dict(inputs))  # type: ignore[arg-type]
     if labels is not None:
         np.save(folder / "labels.npy", labels, allow_pickle=False)
-    ordered = {name: inputs[name] for name in read_keras_file(folder / "model.keras").inputs}
-    write_golden(folder / "golden.npz", golden_from_worker(folder / "model.keras", digest, ordered))
+    ordered = {name: inputs[name] for name in read_model_file(model).inputs}
+    write_golden(folder / "golden.npz", golden_from_worker(model, digest, ordered))
     manifest = folder / bundle_toml.FILE_NAME
     text, found = re.subn(
         r'(?m)^model_sha256 = ".*"$', f'model_sha256 = "{digest.hex()}"', manifest.read_text(encoding="utf-8")

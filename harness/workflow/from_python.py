@@ -1,4 +1,4 @@
-"""The main job from Python: a Keras model and arrays that are in memory, no files of one's own."""
+"""The main job from Python: a Keras model or PyTorch module and arrays that are in memory, no files of one's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.errors import UsageError
+from harness.model.torch_module import TorchModule, save_module
 from harness.workflow.run import RunOptions, RunOutcome, run
 
 Vectors = Mapping[str, ArrayLike] | ArrayLike
@@ -27,7 +29,7 @@ class Savable(Protocol):
 
 
 def run_model(
-    model: Savable | str | Path,
+    model: Savable | TorchModule | str | Path,
     vectors: Vectors | Path | None = None,
     *,
     board: str = "netduino2plus",
@@ -39,22 +41,27 @@ def run_model(
     """Build, flash, stream and compare, as `hil run`.
 
     Args:
-        model: a Keras model, a bundle's name or folder, or the path of a model file.
+        model: a Keras model, a PyTorch module (run in evaluation mode), a bundle's name or folder, or the path of a
+            model file.
         vectors: (vectors, *shape) for a model of one input, else input name -> such an array; or a file of them. None:
-            the bundle's own.
+            the bundle's own. Inputs of a PyTorch module are named as the arguments of its forward.
         board: catalogue id.
         labels: what the outputs should ideally be; see `load_bundle`.
 
     Returns:
-        The record with its verdict, and the board's outputs. A Keras model's file is gone by then: the outcome's
-        `bundle.model_path` is where it was.
+        The record with its verdict, and the board's outputs. A file made of a model in memory is gone by then: the
+        outcome's `bundle.model_path` is where it was.
 
     Raises:
         HilError: as `harness.workflow.run.run`.
     """
     with tempfile.TemporaryDirectory(prefix="hil-run-") as name:
         folder = Path(name)
-        if isinstance(model, Savable):
+        if isinstance(model, TorchModule):
+            saved = folder / f"{type(model).__name__}.pt2"
+            save_module(model, _shapes(vectors), saved)
+            model = saved
+        elif isinstance(model, Savable):
             saved = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', model.name) or 'model'}.keras"
             model.save(str(saved))
             model = saved
@@ -69,6 +76,15 @@ def run_model(
                 labels=labels if labels is None or isinstance(labels, Path) else _array_file(labels, folder),
             )
         )
+
+
+def _shapes(vectors: Vectors | Path | None) -> dict[str, tuple[int, ...]]:
+    if vectors is None or isinstance(vectors, Path):
+        raise UsageError(
+            "a PyTorch module needs its vectors as arrays", hint="vectors=array, or {argument of forward: array}"
+        )
+    arrays = vectors if isinstance(vectors, Mapping) else {"vectors": vectors}
+    return {name: np.shape(array)[1:] for name, array in arrays.items()}
 
 
 def _vector_file(vectors: Vectors | Path | None, folder: Path) -> Path | None:

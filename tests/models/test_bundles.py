@@ -23,6 +23,9 @@ EXPECTED = {
     "gru",
     "peephole",
     "stacked45",
+    "torch_cell",
+    "torch_lstm",
+    "torch_seq",
 }
 
 
@@ -52,7 +55,7 @@ def test_passes_on_this_computer(bundle: str) -> None:
     passing_run(bundle, "host")
 
 
-@pytest.mark.parametrize("bundle", ["bidirectional", "stacked45"])
+@pytest.mark.parametrize("bundle", ["bidirectional", "stacked45", "torch_lstm"])
 def test_passes_on_a_cortex_m4f(bundle: str) -> None:
     passing_run(bundle, "netduino2plus")
 
@@ -71,7 +74,7 @@ def test_passes_where_8_kb_hold_it(bundle: str) -> None:
 
 
 def test_golden_outputs_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No bundle needs TensorFlow: with a worker that can't start, all of them load."""
+    """No bundle needs TensorFlow or PyTorch: with a worker that can't start, all of them load."""
     monkeypatch.setattr("sys.executable", shutil.which("false"))
     for name in list_bundles():
         assert load_bundle(name).golden

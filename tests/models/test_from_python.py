@@ -14,6 +14,7 @@ import harness
 from harness.boards.catalogue import find_board
 from harness.model.bundle import load_bundle
 from harness.workflow.available import available
+from tests.torch_extra import needs_torch
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,5 +53,49 @@ def test_bundle_with_vectors_in_memory() -> None:
 def test_keras_model_in_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", KERAS_SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["passed"], done.stderr[-2000:]
+
+
+TORCH_SCRIPT = """
+import numpy as np
+import torch
+import harness
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.GRU(2, 3, 2, dropout=0.5)  # steps first, then the batch
+        self.head = torch.nn.Linear(3, 2)
+
+    def forward(self, x, h0):
+        output, h = self.rnn(x, h0)
+        return self.head(output[-1]), h
+
+
+model = Net().train()
+random = np.random.default_rng(0)
+vectors = {name: random.normal(size=(5, *s)).astype("float32") for name, s in (("h0", (2, 3)), ("x", (4, 2)))}
+outcome = harness.run(model, vectors, board="host")
+assert model.training and model.rnn.training, "the model is left as it is"
+assert outcome.record.verdict == "pass", outcome.record.reasons
+tensors = [torch.from_numpy(vectors[name]).transpose(0, 1).contiguous() for name in ("x", "h0")]
+with torch.inference_mode():
+    y, h = model.eval()(*tensors)
+assert np.abs(outcome.outputs[0] - y.numpy()).max() < 1e-5
+assert np.abs(outcome.outputs[1] - h.numpy().swapaxes(0, 1)).max() < 1e-5
+try:
+    harness.run(model, {"nonsense": vectors["x"], "x": vectors["x"]}, board="host")
+except harness.errors.UsageError as error:
+    assert "no argument 'nonsense'; it has x, h0" in str(error), error
+print("passed")
+"""
+
+
+@needs_torch
+def test_pytorch_module_in_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TORCH_SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
     )
     assert done.stdout.splitlines()[-1:] == ["passed"], done.stderr[-2000:]
