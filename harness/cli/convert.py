@@ -87,7 +87,7 @@ def _lines(made: Converted, tflite: Path, header: Path) -> list[str]:
     if made.check is not None:
         check = made.check
         lines.append(
-            f"TFLM on this computer - Keras, {check.vectors} vectors: max {check.max_abs:.3g}, "
+            f"TFLM on this computer - {check.reference}, {check.vectors} vectors: max {check.max_abs:.3g}, "
             f"mean {check.mean_abs:.3g} (outputs span {check.golden_range:.4g})"
         )
     return lines

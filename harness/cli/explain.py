@@ -12,6 +12,7 @@ EPILOG = """\b
 Examples:
   hil explain fuel_lstm
   hil explain my.keras --board megaatmega2560
+  hil explain my.pt2 --board netduino2plus
   hil explain digits --json - | jq '.boards[] | select(.fits) | .board'
 
 \b

@@ -35,7 +35,7 @@ Exit codes: 0 no error (warnings do not count), 1 the model is refused,
 )
 @options.together(options.json_file, options.debug)
 def command(model: str, library: str, json_to: str | None) -> int:
-    """Check MODEL (.tflite, model.h, .keras or a bundle) for what TFLM runs wrong or not at all."""
+    """Check MODEL (.tflite, model.h, .keras, .pt2 or a bundle) for what TFLM runs wrong or not at all."""
     output.check_outputs(json_to)
 
     from harness.model.tflite_libraries import find_library

@@ -20,7 +20,7 @@ EXIT_BROKEN_PIPE = 141
 
 # name -> (module with a click command named `command`, help line)
 COMMANDS = {
-    "run": ("harness.cli.run", "Build, flash, stream the vectors, compare with Keras, report."),
+    "run": ("harness.cli.run", "Build, flash, stream the vectors, compare with Keras or PyTorch, report."),
     "sweep-arena": ("harness.cli.sweep_arena", "Find, prove and confirm the smallest ARENA_SIZE that works."),
     "build": ("harness.cli.build", "Build the firmware with a model in it; print its sizes."),
     "flash": ("harness.cli.flash", "Put that firmware on a board and check that it runs."),

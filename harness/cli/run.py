@@ -19,12 +19,13 @@ Examples:
   hil run --board netduino2plus
   hil run fuel_lstm --board esp32 --port /dev/ttyUSB0 --json result.json
   hil run my.keras --vectors x.npy --labels y.npy --board netduino2plus
+  hil run my.pt2 --vectors x.npz --board netduino2plus
   hil run -b host --json - | jq .accuracy.board_vs_keras.max_abs
   hil run -b esp32 --junit hil.xml --markdown "$GITHUB_STEP_SUMMARY"
 
 \b
-MODEL is a bundle's name, a bundle's folder, a .keras file, or a .tflite or
-model.h, which engine tflm takes as it is.
+MODEL is a bundle's name, a bundle's folder, a .keras file, a .pt2 (saved by
+torch.export.save), or a .tflite or model.h, which engine tflm takes as it is.
 Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
 4 build or flash.
 """

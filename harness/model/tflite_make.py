@@ -13,6 +13,7 @@ from harness.model.bundle import Bundle, load_bundle
 from harness.model.golden import golden_for
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.model_file import read_model_file
+from harness.model.reference import reference_of
 from harness.model.tflite_convert import convert_to_tflite
 from harness.model.tflite_header import write_header
 from harness.model.tflite_libraries import DEFAULT_LIBRARY
@@ -25,12 +26,13 @@ CHECKED_VECTORS = 500
 
 @dataclass(frozen=True, slots=True)
 class HostCheck:
-    """The converted model on this computer, in the real TFLM, against Keras over `vectors` vectors."""
+    """The converted model on this computer, in the real TFLM, against its framework over `vectors` vectors."""
 
     vectors: int
     max_abs: float
     mean_abs: float
     golden_range: float
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def convert_model(
     """Converts a model.
 
     Args:
-        model: a bundle's name or folder, a `.keras` file; or a `.tflite` or header, which is only repacked.
+        model: a bundle's name or folder, a `.keras` or `.pt2` file; or a `.tflite` or header, which is only repacked.
         int8: quantise; needs representative vectors: `calibrate`, or those of the bundle.
         calibrate: file of vectors, as `harness.model.vectors.load_vectors` reads it.
         library: for lint.
@@ -79,8 +81,9 @@ def convert_model(
         raise UsageError(
             "int8 needs vectors to find the ranges of values", hint="--calibrate FILE.npz with real inputs"
         )
+    reference = reference_of(Path(model) if bundle is None else bundle.model_path, converted=False)
     data = convert_to_tflite(graph, calibration=inputs if int8 else None)
-    check = None if inputs is None else _check(data, inputs, golden)
+    check = None if inputs is None else _check(data, inputs, golden, reference.who)
     return Converted(name, data, write_header(data), int8, lint_tflite(data, library), check)
 
 
@@ -110,11 +113,11 @@ def _load(
     return path.stem, golden.graph, None, golden.outputs
 
 
-def _check(data: bytes, inputs: tuple[FloatArray, ...], golden: tuple[FloatArray, ...]) -> HostCheck:
+def _check(data: bytes, inputs: tuple[FloatArray, ...], golden: tuple[FloatArray, ...], reference: str) -> HostCheck:
     count = min(CHECKED_VECTORS, len(inputs[0]))
     outputs = run_tflm_on_host(data, [array[:count] for array in inputs])
     errors = np.concatenate(
         [np.abs(mine - theirs[:count]).ravel() for mine, theirs in zip(outputs, golden, strict=True)]
     )
     span = max(float(np.ptp(array[:count])) for array in golden)
-    return HostCheck(count, float(errors.max()), float(errors.mean()), span)
+    return HostCheck(count, float(errors.max()), float(errors.mean()), span, reference)
