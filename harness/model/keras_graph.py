@@ -19,7 +19,11 @@ _LEFT_OUT_NAMES = {"name", "trainable", "dtype", "seed", "batch_shape", "build_c
 
 
 class GraphError(Exception):
-    """The model's structure can't be told; the text says why."""
+    """The model's structure can't be told; the text says why, `hint` what to do."""
+
+    def __init__(self, what: str, hint: str = "use a Sequential or functional model") -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[LayerSpec, ...], tuple[str, ...]]:
@@ -34,9 +38,14 @@ def describe(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[L
         shapes: input name -> shape of one vector; its lengths take the place of those the model leaves open.
 
     Raises:
-        GraphError: neither Sequential nor functional.
+        GraphError: neither Sequential nor functional; or a name could be taken for one of the forms above.
     """
     config = model.get_config()
+    for name in (*shapes, *(layer.name for layer in model.layers)):
+        if ":" in name or "@" in name:
+            raise GraphError(
+                f"{name!r} is no name for a layer here: ':' and '@' have a meaning of their own", "rename it"
+            )
     if type(model).__name__ == "Sequential":
         previous = next(iter(shapes))
         layers = []

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn  # Keras ships no types.
 
@@ -24,6 +26,10 @@ from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.tflite_read import read_tflite
 from harness.model.worker import RefusedError, checked_digest, reason_of, serve, vectors_of
+
+# https://www.tensorflow.org/api_docs/python/tf/Graph#name_scope
+_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/-]*")
+_NOT_IN_SCOPE = re.compile(r"[^A-Za-z0-9_.\\/-]")
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -59,7 +65,7 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     try:
         layers, output_names = keras_graph.describe(_with_fixed_shapes(keras, model, shapes), shapes)
     except keras_graph.GraphError as error:
-        raise RefusedError(str(error), "use a Sequential or functional model") from None
+        raise RefusedError(str(error), error.hint) from None
     graph = ModelGraph(
         source_sha256=digest,
         framework=f"keras {keras.__version__}",
@@ -77,9 +83,8 @@ def _layer_outputs(keras: Any, tf: Any, model: Any, inputs: Mapping[str, FloatAr
     """npz with the first output of every layer for the first vector, recurrent state cleared; no batch dimension."""
     tensors = keras_graph.layer_tensors(model)
     # Uses of a layer in another model are not part of this one: Keras can't reach them from its inputs.
-    known = (
-        {id(tensor) for node in model._nodes for tensor in node.output_tensors} if hasattr(model, "_nodes") else None
-    )
+    levels = getattr(model, "_nodes_by_depth", None)  # a Sequential has none, and nothing nested to leave out
+    known = levels and {id(tensor) for nodes in levels.values() for node in nodes for tensor in node.output_tensors}
     tensors = {name: tensor for name, tensor in tensors.items() if known is None or id(tensor) in known}
     for layer in _all_layers(model):
         if getattr(layer, "stateful", False):
@@ -153,13 +158,30 @@ def _outputs(tf: Any, model: Any, inputs: Mapping[str, FloatArray], stateful: bo
         return model(tensors if len(tensors) > 1 else tensors[0], training=False)
 
     rows: list[list[FloatArray]] = []
-    for index in range(len(next(iter(inputs.values())))):
-        if not stateful:
-            for layer in recurrent:
-                layer.reset_state()
-        result = compute([tf.constant(np.repeat(array[index : index + 1], batch, axis=0)) for array in inputs.values()])
-        rows.append([np.asarray(tensor, np.float32)[0] for tensor in tf.nest.flatten(result)])
+    with _names_tensorflow_takes(model):
+        for index in range(len(next(iter(inputs.values())))):
+            if not stateful:
+                for layer in recurrent:
+                    layer.reset_state()
+            vector = [tf.constant(np.repeat(array[index : index + 1], batch, axis=0)) for array in inputs.values()]
+            result = compute(vector)
+            rows.append([np.asarray(tensor, np.float32)[0] for tensor in tf.nest.flatten(result)])
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+@contextmanager
+def _names_tensorflow_takes(model: Any) -> Iterator[None]:
+    """Keras lets a model or layer be called anything ("my model"); as scopes of a TensorFlow graph few characters may
+    stand. What is computed does not depend on names.
+    """
+    before = [(layer, layer.name) for layer in model._flatten_layers() if not _SCOPE.fullmatch(layer.name)]
+    for layer, name in before:
+        layer.name = "s" + _NOT_IN_SCOPE.sub("_", name)
+    try:
+        yield
+    finally:
+        for layer, name in before:
+            layer.name = name
 
 
 def _all_layers(model: Any) -> Iterator[Any]:

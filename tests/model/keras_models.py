@@ -59,6 +59,13 @@ def sensor() -> keras.Model:
     return keras.Sequential([keras.Input((4, 2)), normalization, layers.LSTM(3), layers.Dense(1)])
 
 
+def freely_named() -> keras.Model:
+    """Functional, with names no TensorFlow graph takes."""
+    sequence = keras.Input((4, 2), name="my input")
+    hidden = layers.LSTM(3, name="première couche")(sequence)
+    return keras.Model(sequence, layers.Dense(1, name="_out, °C")(hidden), name="my model")
+
+
 def main(folder: Path) -> None:
     """Write the models, and Keras' own predictions for one set of inputs."""
     keras.utils.set_random_seed(1)
@@ -72,7 +79,10 @@ def main(folder: Path) -> None:
     any_length().save(folder / "any.keras")
     counter().save(folder / "counter.keras")
     sensor().save(folder / "sensor.keras")
+    freely_named().save(folder / "named.keras")
     counter().save(folder / "counter.h5")
+    for name in ("a:b", "a@1"):
+        keras.Sequential([keras.Input((3,)), layers.Dense(1, name=name)]).save(folder / f"{name}.keras")
     keras.Sequential([keras.Input((3,)), Doubled()]).save(folder / "custom.keras")
     keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x + 1)]).save(folder / "lambda.keras")
 

@@ -15,7 +15,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.model.bundle import Bundle, load_bundle
-from harness.model.golden import golden_from_worker
+from harness.model.golden import golden_from_worker, layer_outputs_for
 from harness.model.keras_file import read_keras_file
 from harness.model.rnn_pack import pack_rnn
 from harness.resources import models_dir
@@ -66,6 +66,18 @@ def test_adapted_normalization_keeps_the_digits_of_a_large_mean(keras_models: Pa
     np.testing.assert_allclose(outputs, bundle.golden[0], atol=2e-6)
 
 
+def test_names_that_no_tensorflow_graph_takes_are_kept(keras_models: Path, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(3).normal(size=(3, 4, 2)).astype("f4")
+    np.save(tmp_path / "v.npy", vectors)
+    bundle = load_bundle(keras_models / "named.keras", vectors=tmp_path / "v.npy")
+    assert [layer.name for layer in bundle.graph.layers] == ["première couche", "_out, °C"]
+    assert (dict(bundle.graph.inputs), bundle.graph.outputs) == ({"my input": (4, 2)}, ("_out, °C",))
+    (outputs,), *_ = run_rnn_here(bundle, pack_rnn(bundle.graph), Silent())
+    np.testing.assert_allclose(outputs, bundle.golden[0], atol=1e-5)
+    layers = layer_outputs_for(keras_models / "named.keras", bundle.model_sha256, {"my input": vectors[0]})
+    np.testing.assert_array_equal(layers["_out, °C"], bundle.golden[0][0])
+
+
 def test_free_lengths_become_those_of_the_vectors(keras_models: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32))
     bundle = load_bundle(keras_models / "any.keras", vectors=tmp_path / "v.npy")
@@ -110,7 +122,12 @@ def test_a_golden_output_depends_on_its_own_vector_alone_to_the_last_bit() -> No
 
 @pytest.mark.parametrize(
     ("model", "reason"),
-    [("lambda.keras", r"Lambda.*\n  try: the file holds code"), ("custom.keras", r"Doubled.*\n  try: only Keras' own")],
+    [
+        ("lambda.keras", r"Lambda.*\n  try: the file holds code"),
+        ("custom.keras", r"Doubled.*\n  try: only Keras' own"),
+        ("a:b.keras", "'a:b'.*\n  try: rename"),
+        ("a@1.keras", "'a@1'.*\n  try: rename"),
+    ],
 )
 def test_code_and_unknown_layers_are_refused_with_the_reason(
     keras_models: Path, tmp_path: Path, model: str, reason: str
