@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Unpack
 
 import click
 
 from harness.cli import options, output
+from harness.cli.conversion import Conversion, conversion, conversion_options
 
 EPILOG = """\b
 Examples:
@@ -26,11 +27,7 @@ Examples:
     options.vectors,
     options.data,
     options.arena_size,
-    options.int8,
-    options.quantise,
-    options.calibrate,
-    options.no_lint,
-    options.library,
+    conversion,
 )
 @click.option(
     "--export",
@@ -52,15 +49,11 @@ def command(
     vectors: Path | None,
     data: Path | None,
     arena_size: int | None,
-    int8: bool,
-    quantise: str | None,
-    calibrate: Path | None,
-    no_lint: bool,
-    library: str,
     export_to: Path | None,
     json_to: str | None,
     quiet: bool,
     verbose: bool,
+    **converting: Unpack[Conversion],
 ) -> None:
     """Build the firmware for a board with MODEL in it and print its sizes, build id and place."""
     output.check_outputs(json_to)
@@ -69,23 +62,13 @@ def command(
     from harness.build.export import export_image
     from harness.cli.console import results
     from harness.cli.progress import watch
-    from harness.model.bundle_toml import Quantise
     from harness.model.bundle_write import bundle_files
     from harness.report.image import ImageRecord, print_image
     from harness.report.json_file import dumps
     from harness.report.record import SectionRecord
-    from harness.workflow.conversion import ConversionOptions
-    from harness.workflow.prepare import prepare
-    from harness.workflow.run import RunOptions, load
+    from harness.workflow.run import RunOptions, load, prepare_run
 
     found = find_board(board)
-    conversion = ConversionOptions(
-        lint=not no_lint,
-        library=library,
-        int8=int8,
-        quantise=cast("Quantise | None", quantise),
-        calibrate=calibrate,
-    )
     wanted = RunOptions(
         model=model,
         board=board,
@@ -93,17 +76,10 @@ def command(
         vectors=vectors,
         data=data,
         arena_bytes=arena_size,
-        conversion=conversion,
+        conversion=conversion_options(converting),
     )
     with watch(quiet=quiet, verbose=verbose) as progress:
-        made = prepare(
-            load(wanted, progress),
-            found,
-            engine=engine,
-            arena_bytes=arena_size,
-            progress=progress,
-            conversion=conversion,
-        )
+        made = prepare_run(load(wanted, progress), found, wanted, progress)
     image = made.image
     export_sha256 = export_image(image, export_to, bundle=bundle_files(made.bundle)) if export_to is not None else None
     record = ImageRecord(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Unpack
 
 import click
 
 from harness.cli import options, output
+from harness.cli.conversion import Conversion, conversion, conversion_options
 
 EPILOG = """\b
 Examples:
@@ -30,11 +31,7 @@ given. Afterwards the board is asked which build it runs.
     options.vectors,
     options.data,
     options.arena_size,
-    options.int8,
-    options.quantise,
-    options.calibrate,
-    options.no_lint,
-    options.library,
+    conversion,
 )
 @click.option("--always", is_flag=True, help="Flash even if the board already runs this build.")
 @options.together(options.json_file, options.quiet, options.verbose, options.debug)
@@ -47,15 +44,11 @@ def command(
     vectors: Path | None,
     data: Path | None,
     arena_size: int | None,
-    int8: bool,
-    quantise: str | None,
-    calibrate: Path | None,
-    no_lint: bool,
-    library: str,
     always: bool,
     json_to: str | None,
     quiet: bool,
     verbose: bool,
+    **converting: Unpack[Conversion],
 ) -> None:
     """Build the firmware with MODEL in it, put it on a board and check that the board runs it."""
     output.check_outputs(json_to)
@@ -63,19 +56,13 @@ def command(
     from harness.boards.catalogue import find_board
     from harness.boards.target import open_target
     from harness.cli.progress import watch
-    from harness.model.bundle_toml import Quantise
     from harness.report.json_file import dumps
     from harness.report.safe_text import printable
     from harness.workflow.connect import connect
-    from harness.workflow.conversion import ConversionOptions
-    from harness.workflow.prepare import prepare
-    from harness.workflow.run import RunOptions, load
+    from harness.workflow.run import RunOptions, load, prepare_run
 
     board, port, serial_number = options.placed(board, port, serial_number)
     found = find_board(board)
-    conversion = ConversionOptions(
-        lint=not no_lint, library=library, int8=int8, quantise=cast("Quantise | None", quantise), calibrate=calibrate
-    )
     wanted = RunOptions(
         model=model,
         board=board,
@@ -83,17 +70,10 @@ def command(
         vectors=vectors,
         data=data,
         arena_bytes=arena_size,
-        conversion=conversion,
+        conversion=conversion_options(converting),
     )
     with watch(quiet=quiet, verbose=verbose) as progress:
-        image = prepare(
-            load(wanted, progress),
-            found,
-            engine=engine,
-            arena_bytes=arena_size,
-            progress=progress,
-            conversion=conversion,
-        ).image
+        image = prepare_run(load(wanted, progress), found, wanted, progress).image
         with open_target(found, port=port, serial_number=serial_number) as target:
             connection = connect(target, image, "always" if always else "auto", progress)
             with connection.session as session:

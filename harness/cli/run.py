@@ -6,12 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Unpack, cast
 
 import click
 from click.core import ParameterSource
 
 from harness.cli import options, output
+from harness.cli.conversion import Conversion, conversion, conversion_options
 from harness.errors import EXIT_FAIL, EXIT_PASS, HilError, UsageError
 
 EPILOG = """\b
@@ -43,11 +44,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     options.labels,
     options.data,
     options.arena_size,
-    options.int8,
-    options.quantise,
-    options.calibrate,
-    options.no_lint,
-    options.library,
+    conversion,
 )
 @click.option(
     "--flash",
@@ -98,11 +95,6 @@ def command(
     labels: Path | None,
     data: Path | None,
     arena_size: int | None,
-    int8: bool,
-    quantise: str | None,
-    calibrate: Path | None,
-    no_lint: bool,
-    library: str,
     flash_mode: str | None,
     no_flash: bool,
     exported: Path | None,
@@ -118,6 +110,7 @@ def command(
     markdown_to: str | None,
     quiet: bool,
     verbose: bool,
+    **converting: Unpack[Conversion],
 ) -> int:
     """Build MODEL into a firmware, flash it, stream the test vectors, compare with Keras and report."""
     if no_flash and flash_mode not in (None, "never"):
@@ -126,11 +119,9 @@ def command(
 
     from harness.cli.console import results
     from harness.cli.progress import watch
-    from harness.model.bundle_toml import Quantise
     from harness.report import json_file, junit, markdown
     from harness.report.terminal import print_run
     from harness.workflow.connect import FlashMode
-    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.prepare import bundle_of_export
     from harness.workflow.run import RunOptions, run
 
@@ -157,13 +148,7 @@ def command(
             per_layer=per_layer,
             timeout_per_vector_s=timeout_s,
             allow_interruptions=allow_interruptions,
-            conversion=ConversionOptions(
-                lint=not no_lint,
-                library=library,
-                int8=int8,
-                quantise=cast("Quantise | None", quantise),
-                calibrate=calibrate,
-            ),
+            conversion=conversion_options(converting),
         )
         with _state_reset_disabled(test_no_state_reset), watch(quiet=quiet, verbose=verbose) as progress:
             record = run(wanted, progress).record

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Unpack
 
 import click
 
 from harness.cli import options, output
+from harness.cli.conversion import Conversion, conversion, conversion_options
 from harness.errors import EXIT_FAIL, EXIT_PASS, HilError, UsageError
 
 EPILOG = """\b
@@ -39,11 +40,7 @@ Exit codes: 0 found and confirmed, 1 not, 2 usage, 3 board or link,
     options.vectors,
     options.labels,
     options.data,
-    options.int8,
-    options.quantise,
-    options.calibrate,
-    options.no_lint,
-    options.library,
+    conversion,
 )
 @click.option("--step", type=options.ByteSize(), default=16, show_default=True, help="Resolution of the search, bytes.")
 @click.option(
@@ -80,11 +77,6 @@ def command(
     vectors: Path | None,
     labels: Path | None,
     data: Path | None,
-    int8: bool,
-    quantise: str | None,
-    calibrate: Path | None,
-    no_lint: bool,
-    library: str,
     step: int,
     margin: int,
     arena_size: int | None,
@@ -100,6 +92,7 @@ def command(
     chart_to: str | None,
     quiet: bool,
     verbose: bool,
+    **converting: Unpack[Conversion],
 ) -> int:
     """Find the smallest ARENA_SIZE that works for MODEL on a board, prove the edge and confirm it with a build."""
     if chart_to is not None and Path(chart_to).suffix.lower() not in (".svg", ".html"):
@@ -108,11 +101,9 @@ def command(
 
     from harness.cli.console import results
     from harness.cli.progress import watch
-    from harness.model.bundle_toml import Quantise
     from harness.report.json_file import dumps, error_json
     from harness.report.sweep_chart import sweep_html, sweep_svg
     from harness.report.sweep_terminal import print_sweep
-    from harness.workflow.conversion import ConversionOptions
     from harness.workflow.sweep.options import SweepOptions
     from harness.workflow.sweep.sweep import sweep
 
@@ -138,13 +129,7 @@ def command(
             write=write_,
             resume=resume,
             timeout_per_vector_s=timeout_s,
-            conversion=ConversionOptions(
-                lint=not no_lint,
-                library=library,
-                int8=int8,
-                quantise=cast("Quantise | None", quantise),
-                calibrate=calibrate,
-            ),
+            conversion=conversion_options(converting),
         )
         with watch(quiet=quiet, verbose=verbose) as progress:
             record = sweep(wanted, progress)
