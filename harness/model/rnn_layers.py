@@ -271,7 +271,7 @@ def add_cropping(builder: Builder, index: int, layer: LayerSpec) -> None:
     """Cropping1D: the steps that stay follow each other in memory already."""
     source = builder.source(layer)
     cropping = layer.config.get("cropping")
-    if len(source.shape) != 2 or not isinstance(cropping, tuple) or len(cropping) != 2:
+    if len(source.shape) != 2 or not isinstance(cropping, tuple | list) or len(cropping) != 2:
         raise UsageError(f"layer {layer.name!r} (Cropping1D) has cropping={cropping!r} on shape {source.shape}")
     first, last = int(cropping[0]), source.shape[0] - int(cropping[1])
     if not 0 <= first < last <= source.shape[0]:

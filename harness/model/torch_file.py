@@ -184,7 +184,7 @@ def _array(name: str, content: bytes, meta: Mapping[str, Any]) -> AnyArray:
     if 0 in shape:
         return np.zeros(shape, dtype)
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if offset < 0 or last >= len(flat):
+    if offset < 0 or last >= len(flat) or math.prod(shape) > len(flat):
         raise TorchError(f"its {name} is cut short", "save or copy the model again")
     steps = tuple(stride * dtype.itemsize for stride in strides)
     view = np.lib.stride_tricks.as_strided(flat[offset:], shape, steps, writeable=False)

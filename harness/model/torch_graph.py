@@ -26,6 +26,7 @@ SUPPORTED = (
     "minimum, cat, stack, split, chunk, unbind, indexing of steps, and changes of shape"
 )
 _MAX_TRIALS = 16
+_DAMAGED = (AssertionError, AttributeError, LookupError, TypeError, ValueError, ZeroDivisionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,26 @@ def describe(program: Program) -> Description:
         TorchError: what in it is not supported, by name.
     """
     refuse_unknown(needed(program))
+    try:
+        return _try_axes(program)
+    except RecursionError:
+        raise TorchError("its program is nested too deeply", "use nn.LSTM or nn.GRU in place of a loop") from None
+    except _DAMAGED as error:
+        # torch.export doesn't write such programs: shapes that don't fit, names of nothing, arguments left out.
+        what = f"{type(error).__name__}: {str(error)[:100]!r}"
+        raise TorchError(f"its program contradicts itself ({what})", "export and save the model again") from error
+
+
+def _try_axes(program: Program) -> Description:
+    """What no operator says of the batch is tried out: the wrong dimension does not go through."""
     readers = Graph(program, 1).readers
     choices = [batch_axes(program, readers, name) for name in program.inputs]
     refused: TorchError | None = None
-    # What no operator says is tried out: the wrong dimension does not go through.
     for axes in itertools.islice(itertools.product(*choices), _MAX_TRIALS):
         try:
             return _describe(program, dict(zip(program.inputs, axes, strict=True)))
         except TorchError as error:
             refused = refused or error
-        except RecursionError:
-            raise TorchError("its program is nested too deeply", "use nn.LSTM or nn.GRU in place of a loop") from None
     raise refused or TorchError("it has no inputs")
 
 

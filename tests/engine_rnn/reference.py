@@ -243,6 +243,9 @@ def run_scaled(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> 
                 y = activate(str(layer.config["activation"]), x)
             case "Flatten":
                 y, kept = x.reshape(-1), None
+            case "Cropping1D":
+                first, last = layer.config["cropping"]  # type: ignore[misc]
+                y, kept = x[first : len(x) - last], None
             case "Reshape":
                 y, kept = x.reshape(layer.output_shape), None
             case "Dropout" | "GaussianNoise" | "Identity":

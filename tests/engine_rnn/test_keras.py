@@ -48,6 +48,13 @@ models = {
         L.Activation("sigmoid"),
         L.Dense(4, activation="softmax"),
     ],
+    "cropped": [
+        L.Input((7, 3)),
+        L.LSTM(4, return_sequences=True),
+        L.Cropping1D((2, 1)),
+        L.GRU(3, return_sequences=True),
+        L.Cropping1D(1),
+    ],
     "per step": [
         L.Input((6, 3)),
         L.LSTM(8, return_sequences=True),
@@ -87,7 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["tutorial", "settings", "per step"])
+@pytest.mark.parametrize("name", ["tutorial", "settings", "cropped", "per step"])
 def test_engine_gives_what_keras_gives(folder: Path, engine: Engine, name: str) -> None:
     text = json.loads((folder / "models.json").read_text())[name]
     with np.load(folder / f"{name}.npz", allow_pickle=False) as data:

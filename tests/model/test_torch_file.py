@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import zipfile
@@ -189,3 +190,38 @@ def test_damaged_json_is_refused(saved: Path) -> None:
     ):
         with pytest.raises(UsageError):
             read_model_file(rewritten(saved, "model.json", lambda c, old=old, new=new: c.replace(old, new)))
+
+
+@needs_torch
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_anywhere_in_the_json_ends_in_a_refusal_or_a_model(nets: Any, saved: Path, seed: int) -> None:
+    """Values exchanged, dropped or made odd: nothing but a UsageError comes out."""
+    random = np.random.default_rng(seed)
+    odd = [None, 0, -1, 3, 1 << 40, "", "x", [], {}, True, 1.5]
+    refused = 0
+    for _ in range(60):
+
+        def damaged(content: bytes) -> bytes:
+            document = json.loads(content)
+            places = list(_places(document["graph_module"]["graph"]))
+            parent, key = places[random.integers(len(places))]
+            other, where = places[random.integers(len(places))]
+            if random.random() < 0.3:
+                del parent[key]
+            else:
+                parent[key] = odd[random.integers(len(odd))] if random.random() < 0.4 else copy.deepcopy(other[where])
+            return json.dumps(document).encode()
+
+        try:
+            read_model_file(rewritten(saved, "model.json", damaged))
+        except UsageError:
+            refused += 1
+    assert refused > 10, "hardly any damage was seen"
+
+
+def _places(node: Any) -> Any:
+    """(container, key) of everything below."""
+    keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    for key in keys:
+        yield node, key
+        yield from _places(node[key])
