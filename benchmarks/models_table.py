@@ -59,17 +59,19 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
 
-    rows, confusion = [], ""
+    rows = []
+    classes: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # boards by what they say
     for bundle in options.bundle or list_bundles():
         for board in options.board or BOARDS:
             row, outcome = _run(bundle, board)
             rows.append(row)
             print(" | ".join(row.cells), file=sys.stderr, flush=True)
-            blocks = [] if outcome is None else classes_markdown(outcome.record)
+            blocks = () if outcome is None else tuple(classes_markdown(outcome.record))
             if blocks:
-                blocks[0] = f"`{bundle}` on {board}: {blocks[0]}"
-                confusion += "".join(f"\n{block}\n" for block in blocks)
-    text = _table(HEAD, (row.cells for row in rows)) + confusion
+                classes.setdefault((bundle, blocks), []).append(board)
+    text = _table(HEAD, (row.cells for row in rows))
+    for (bundle, blocks), boards in classes.items():
+        text += "".join(f"\n{block}\n" for block in (f"`{bundle}` on {', '.join(boards)}: {blocks[0]}", *blocks[1:]))
     if options.write:
         _replace(options.write, text)
     else:

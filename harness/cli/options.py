@@ -100,7 +100,7 @@ model = click.argument("model", default=DEFAULT_MODEL, required=False)
 vectors = click.option(
     "--vectors",
     type=click.Path(path_type=Path),
-    help="Inputs, .npy or .npz, first axis = vector. Default: the bundle's.",
+    help="Inputs, .npy or .npz, first axis = vector; maybe with an array `lengths`. Default: the bundle's.",
 )
 labels = click.option("--labels", type=click.Path(path_type=Path), help="What the model should say, .npy or .npz.")
 data = click.option(

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.compare.metrics import Array, Task
 from harness.errors import UsageError
-from harness.model import bundle_toml
+from harness.model import bundle_toml, lengths
 from harness.model.bundle_toml import (
     DEFAULT_TOLERANCE,
     DEFAULT_TOLERANCE_INT8,
@@ -24,6 +24,7 @@ from harness.model.golden import golden_for, inputs_from_worker
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.model_file import ModelFile, read_model_file
+from harness.model.reference import KERAS, reference_of
 from harness.model.table import load_table
 from harness.model.tflite_source import TfliteSource
 from harness.model.vectors import load_labels, load_vectors, shape_text
@@ -38,7 +39,8 @@ class Bundle:
         name: of the bundle, or the model file's name without its ending.
         model_path: the model file.
         model_sha256: its SHA-256, of a C header that of the .tflite in it; 32 bytes, the model's identity on the wire.
-        inputs: one array an input of the model, in `graph.inputs` order: (vectors, *shape) float32, finite.
+        inputs: one array an input of the model, in `graph.inputs` order: (vectors, *shape) float32, finite. Where the
+            vectors have lengths (`harness.model.lengths`), these are the last one.
         labels: what the outputs should ideally be, if known: regression (vectors, ...) float32, classification
             (vectors,) int64 class indices.
         golden: one array an output of the model: (vectors, *shape) float32, finite.
@@ -129,6 +131,13 @@ def load_bundle(
             )
         loaded = load_vectors(source, file.inputs)
         inputs, notes = dict(zip(file.inputs, loaded.arrays, strict=True)), loaded.notes
+        if loaded.lengths is not None:
+            if reference_of(manifest.model, converted=file.tflite is not None) is not KERAS:
+                raise UsageError(
+                    f"{source} has lengths, which only models of Keras take; {manifest.model} is another",
+                    hint="pad the vectors and leave the lengths out",
+                )
+            inputs[lengths.NAME] = loaded.lengths
         # The bundle's labels belong to the bundle's vectors.
         label_file = labels or (manifest.labels if vectors is None else None)
         if label_file is not None:

@@ -37,8 +37,8 @@ def bundle_files(bundle: Bundle) -> dict[str, bytes]:
     suffix = bundle.model_path.suffix.lower()
     model = f"model{suffix if suffix in ('.keras', '.pt2', '.tflite') else '.h'}"
     arrays = dict(zip(bundle.graph.inputs, bundle.inputs, strict=True))
-    # The digest is over the inputs in the order the model file has them.
-    ordered = {name: arrays[name] for name in read_model_file(bundle.model_path).inputs}
+    # The digest is over the inputs in the order the model file has them, then lengths.
+    ordered = {name: arrays.pop(name) for name in read_model_file(bundle.model_path).inputs} | arrays
     golden = Golden(bundle.golden, bundle.graph, vectors_digest(ordered), bundle.stateful)
     files = {
         model: bundle.model_path.read_bytes(),

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, NoReturn  # Keras ships no types.
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.model import golden_file, keras_graph, tflite_graph, tflite_reference
+from harness.compare.metrics import Array
+from harness.model import golden_file, keras_graph, lengths, tflite_graph, tflite_reference
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.tflite_read import read_tflite
@@ -52,12 +54,14 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     model = _load(keras, Path(options["model"]))
     if options["inputs"] is None:
         return json.dumps([[tensor.name, tensor.shape[1:]] for tensor in model.inputs]).encode()
-    inputs = _in_model_order(model, vectors_of(options, request))
+    inputs = vectors_of(options, request)
+    mask = _mask(inputs.pop(lengths.NAME), inputs) if len(inputs) > len(model.inputs) else None
+    inputs = _in_model_order(model, inputs)
     if options.get("layers"):
-        return _layer_outputs(keras, tf, model, inputs)
+        return _layer_outputs(keras, tf, model, inputs, mask)
     shapes = {name: array.shape[1:] for name, array in inputs.items()}
     try:
-        outputs = _outputs(tf, model, inputs, options["stateful"])
+        outputs = _outputs(tf, model, inputs, mask, stateful=options["stateful"])
     except RefusedError:
         raise
     except Exception as error:
@@ -74,12 +78,22 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
         outputs=output_names,
         notes=(f"golden outputs by tensorflow {tf.__version__}, one vector at a time",),
     )
+    if mask is not None:
+        graph = lengths.with_lengths(graph)
     return golden_file.encode(
         Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
     )
 
 
-def _layer_outputs(keras: Any, tf: Any, model: Any, inputs: Mapping[str, FloatArray]) -> bytes:
+def _mask(counts: FloatArray, inputs: Mapping[str, FloatArray]) -> NDArray[np.bool_]:
+    """(vectors, steps): the steps that count."""
+    (vectors,) = inputs.values()
+    return np.asarray(np.arange(vectors.shape[1]) < counts, np.bool_)
+
+
+def _layer_outputs(
+    keras: Any, tf: Any, model: Any, inputs: Mapping[str, FloatArray], mask: NDArray[np.bool_] | None
+) -> bytes:
     """npz with the first output of every layer for the first vector, recurrent state cleared; no batch dimension."""
     tensors = keras_graph.layer_tensors(model)
     # Uses of a layer in another model are not part of this one: Keras can't reach them from its inputs.
@@ -93,7 +107,8 @@ def _layer_outputs(keras: Any, tf: Any, model: Any, inputs: Mapping[str, FloatAr
         every = keras.Model(model.inputs, list(tensors.values()))
         batch = model.inputs[0].shape[0] or 1
         rows = [tf.constant(np.repeat(array[:1], batch, axis=0)) for array in inputs.values()]
-        results = every(rows if len(rows) > 1 else rows[0], training=False)
+        masked = None if mask is None else tf.constant(np.repeat(mask[:1], batch, axis=0))
+        results = every(rows if len(rows) > 1 else rows[0], training=False, mask=masked)
     except Exception as error:
         raise RefusedError(f"Keras can't show the outputs of its layers: {reason_of(error)}") from None
     stream = io.BytesIO()
@@ -146,7 +161,9 @@ def _in_model_order(model: Any, inputs: Mapping[str, FloatArray]) -> dict[str, F
     return {name: inputs[name] for name in names}
 
 
-def _outputs(tf: Any, model: Any, inputs: Mapping[str, FloatArray], stateful: bool) -> tuple[FloatArray, ...]:
+def _outputs(
+    tf: Any, model: Any, inputs: Mapping[str, FloatArray], mask: NDArray[np.bool_] | None, *, stateful: bool
+) -> tuple[FloatArray, ...]:
     recurrent = [layer for layer in _all_layers(model) if getattr(layer, "stateful", False)]
     if stateful and not recurrent:
         raise RefusedError("no layer of the model is stateful", "train it with stateful=True, or set stateful = false")
@@ -154,17 +171,21 @@ def _outputs(tf: Any, model: Any, inputs: Mapping[str, FloatArray], stateful: bo
     batch = model.inputs[0].shape[0] or 1
 
     @tf.function  # type: ignore[untyped-decorator]
-    def compute(tensors: Any) -> Any:
-        return model(tensors if len(tensors) > 1 else tensors[0], training=False)
+    def compute(tensors: Any, mask: Any) -> Any:
+        return model(tensors if len(tensors) > 1 else tensors[0], training=False, mask=mask)
 
     rows: list[list[FloatArray]] = []
+
+    def one(array: Array, index: int) -> Any:
+        return tf.constant(np.repeat(array[index : index + 1], batch, axis=0))
+
     with _names_tensorflow_takes(model):
         for index in range(len(next(iter(inputs.values())))):
             if not stateful:
                 for layer in recurrent:
                     layer.reset_state()
-            vector = [tf.constant(np.repeat(array[index : index + 1], batch, axis=0)) for array in inputs.values()]
-            result = compute(vector)
+            masked = None if mask is None else one(mask, index)
+            result = compute([one(array, index) for array in inputs.values()], masked)
             rows.append([np.asarray(tensor, np.float32)[0] for tensor in tf.nest.flatten(result)])
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 

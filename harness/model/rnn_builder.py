@@ -46,14 +46,17 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Integers:
-    """How the integers of a value stand for real numbers: real = scale * (stored - zero_point); 8 or 16 `bits`."""
+    """How the integers of a value stand for real numbers: real = scale * (stored - zero_point); 8 or 16 `bits`.
+
+    With a scale of 0 they are whole numbers as they stand.
+    """
 
     scale: float
     zero_point: int
     bits: int = 8
 
 
-_FLOAT = Integers(0.0, 0)  # stands for a value that is no integers
+_FLOAT = Integers(0.0, 0, bits=32)  # stands for a value that is no integers
 
 
 class Unknown:
@@ -73,6 +76,7 @@ class Builder:
     integers: dict[str, Integers] = field(default_factory=dict)  # of the values kept so; all others are float32
     values: dict[str, Value] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
+    used_masks: set[Value] = field(default_factory=set)  # by recurrent layers
     mask_sources: dict[Value | None, str] = field(default_factory=dict)  # mask -> name of the tensor it was made from
     state_bytes: int = 0
     macs: int = 0
@@ -88,8 +92,7 @@ class Builder:
         if len(graph.inputs) + len(graph.outputs) > 255:
             raise UsageError("the rnn engine takes up to 255 inputs and outputs in all")
         for name, shape in graph.inputs.items():
-            bits = self.integers[name].bits if name in self.integers else 32
-            self.values[name] = self.result(f"input {name!r}", shape, bits=bits)
+            self.values[name] = self.result(f"input {name!r}", shape, bits=self.integers.get(name, _FLOAT).bits)
             self._touch(self.values[name], -1)
             self._touch(self.values[name], FOREVER)
 
@@ -186,7 +189,7 @@ class Builder:
 
     def bytes_of(self, name: str) -> int:
         """Bytes of an input or output of the model."""
-        return self.values[name].count * (self.integers[name].bits // 8 if name in self.integers else 4)
+        return self.values[name].count * self.integers.get(name, _FLOAT).bits // 8
 
     def _io(self, name: str, at: int) -> fmt.Tensor:
         how = self.integers.get(name, _FLOAT)

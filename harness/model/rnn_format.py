@@ -38,14 +38,14 @@ _RECURRENT = struct.Struct("<HHHBBHH7I")
 _DENSE = struct.Struct("<HHHBB3I")
 _ACTIVATION = struct.Struct("<HHB3xHHf2I")
 _MASK = struct.Struct("<HHf3I")
+_LENGTH_MASK = struct.Struct("<HH2I")
 _SCALE = struct.Struct("<HH3I")
 _MERGE = struct.Struct("<IB3xf3I")
 _LSTM_INT8 = struct.Struct("<HHHBBi6I")
 _DENSE_INT8 = struct.Struct("<HHHbb3I")
 _QUANTISE = struct.Struct("<Ifi2I")
 # The format's own numbers, those of harness.protocol.ids.DType, so that they can't change under it.
-_DTYPE_FLOAT32 = 1
-_DTYPE_OF_BITS = {8: 2, 16: 3}
+_DTYPE_OF_BITS = {32: 1, 8: 2, 16: 3}
 
 
 class OpKind(IntEnum):
@@ -64,6 +64,7 @@ class OpKind(IntEnum):
     LSTM_INT8 = 11
     DENSE_INT8 = 12
     QUANTISE = 13
+    LENGTH_MASK = 14
 
 
 class Activation(IntEnum):
@@ -123,14 +124,14 @@ class Layout(IntEnum):
 class Tensor:
     """A model input or output: shape without the batch dimension, and where it lies in the arena (bytes).
 
-    float32, or with a `scale` integers of 8 or 16 `bits`: real = scale * (stored - zero_point).
+    float32, or integers of 8 or 16 `bits`: real = scale * (stored - zero_point); scale 0: whole numbers.
     """
 
     shape: tuple[int, ...]
     arena: int
     scale: float = 0.0
     zero_point: int = 0
-    bits: int = 8
+    bits: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,16 @@ class MaskOp:
     value: float
     src: int
     dst: int
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class LengthMaskOp:
+    """Which of `steps` rows come before the length, an int16 at `length`."""
+
+    layer: int
+    steps: int
+    length: int
     mask: int
 
 
@@ -273,7 +284,18 @@ class QuantiseOp:
     dst: int
 
 
-Op = LstmInt8Op | DenseInt8Op | QuantiseOp | RecurrentOp | DenseOp | ActivationOp | MaskOp | ScaleOp | MergeOp
+Op = (
+    LstmInt8Op
+    | DenseInt8Op
+    | QuantiseOp
+    | RecurrentOp
+    | DenseOp
+    | ActivationOp
+    | MaskOp
+    | LengthMaskOp
+    | ScaleOp
+    | MergeOp
+)
 
 
 def encode_blob(
@@ -320,6 +342,8 @@ def kind_of(op: Op) -> OpKind:
             return OpKind.ACTIVATION
         case MaskOp():
             return OpKind.MASK
+        case LengthMaskOp():
+            return OpKind.LENGTH_MASK
         case ScaleOp():
             return OpKind.SCALE
         case MergeOp():
@@ -354,8 +378,9 @@ def _aligned(offset: int) -> int:
 
 def _encode_tensor(tensor: Tensor) -> bytes:
     dims = (*tensor.shape, *(1,) * (MAX_DIMS - len(tensor.shape)))
-    dtype = _DTYPE_OF_BITS[tensor.bits] if tensor.scale else _DTYPE_FLOAT32
-    return _TENSOR.pack(dtype, len(tensor.shape), 0, *dims, tensor.scale, tensor.zero_point, tensor.arena)
+    return _TENSOR.pack(
+        _DTYPE_OF_BITS[tensor.bits], len(tensor.shape), 0, *dims, tensor.scale, tensor.zero_point, tensor.arena
+    )
 
 
 def _encode_op(op: Op, weights: int) -> bytes:
@@ -378,6 +403,8 @@ def _encode_fields(op: Op, weights: int) -> bytes:
             return _ACTIVATION.pack(op.steps, op.width, op.activation, *strides, op.alpha, op.src, op.dst)
         case MaskOp():
             return _MASK.pack(op.steps, op.width, op.value, op.src, op.dst, op.mask)
+        case LengthMaskOp():
+            return _LENGTH_MASK.pack(op.steps, 0, op.length, op.mask)
         case ScaleOp():
             return _SCALE.pack(op.steps, op.width, op.src, op.dst, weights)
         case MergeOp():

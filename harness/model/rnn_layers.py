@@ -147,6 +147,19 @@ def add_masking(builder: Builder, index: int, layer: LayerSpec) -> None:
     builder.name(index, layer, result, mask)
 
 
+def add_length_mask(builder: Builder, index: int, layer: LayerSpec) -> None:
+    """The layer `harness.model.lengths` adds: the values stay as they are, and get a mask."""
+    source, length = builder.sources(layer)
+    check_limit(layer, "rows", source.steps, fmt.MAX_STEPS)
+    mask = builder.scratch(-(-source.steps // 4))
+    builder.mask_sources[mask] = layer.name
+    builder.emit(
+        lambda place: fmt.LengthMaskOp(layer=index, steps=source.steps, length=place(length), mask=place(mask)),
+        [length, mask],
+    )
+    builder.name(index, layer, source, mask)
+
+
 _MERGES: Mapping[str, fmt.MergeMode] = {
     "Add": fmt.MergeMode.ADD,
     "Average": fmt.MergeMode.ADD,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import FloatArray, LayerSpec, ModelGraph
+from harness.model.lengths import MASK_KIND
 from harness.model.packed import PackedModel, TracePoint
-from harness.model.rnn_builder import Builder
+from harness.model.rnn_builder import Builder, Integers
 from harness.model.rnn_c_header import c_header
 from harness.model.rnn_calibrate import calibrate
 from harness.model.rnn_fold import fold
@@ -25,6 +26,7 @@ from harness.model.rnn_layers import (
     add_elu,
     add_input,
     add_leaky_relu,
+    add_length_mask,
     add_masking,
     add_merge,
     add_nothing,
@@ -119,14 +121,21 @@ def pack(graph: ModelGraph, *, int8_weights: bool = False) -> PackedBlob:
         if layer.kind not in _LAYERS:
             raise UsageError(
                 f"layer {layer.name!r} is a {layer.kind}, which the rnn engine does not support",
-                hint=f"supported layers: {', '.join(sorted(_LAYERS))}",
+                hint=f"supported layers: {', '.join(SUPPORTED_LAYERS)}",
             )
     graph = fold(graph)
-    builder = Builder(graph, int8_weights=int8_weights)
+    masks = [layer for layer in graph.layers if layer.kind == MASK_KIND]
+    # Whole numbers: as they are, in 16 bits.
+    builder = Builder(graph, int8_weights, {layer.inputs[1]: Integers(0.0, 0, bits=16) for layer in masks})
     for index, layer in enumerate(graph.layers):
         first_op, macs = builder.op_count, builder.macs
         _LAYERS[layer.kind](builder, index, layer)
         builder.layer_done(index, first_op, builder.macs - macs)
+    if any(builder.masks[layer.name] not in builder.used_masks for layer in masks):
+        raise UsageError(
+            "the vectors have lengths, and no recurrent layer of the model would look at them",
+            hint="a Masking layer in the model tells padding by its value; without lengths, all steps count",
+        )
     return _finished(builder)
 
 
@@ -173,6 +182,7 @@ _LAYERS: Mapping[str, _Add] = {
     "InputLayer": add_input,
     "LSTM": add_recurrent,
     "LeakyReLU": add_leaky_relu,
+    MASK_KIND: add_length_mask,
     "Masking": add_masking,
     "Maximum": add_merge,
     "Minimum": add_merge,
@@ -190,5 +200,5 @@ _LAYERS: Mapping[str, _Add] = {
     **dict.fromkeys(_TRAINING_ONLY, add_nothing),
 }
 
-SUPPORTED_LAYERS: tuple[str, ...] = tuple(sorted(_LAYERS))
+SUPPORTED_LAYERS: tuple[str, ...] = tuple(sorted(set(_LAYERS) - {MASK_KIND}))
 """Class names of the layers the rnn engine computes."""

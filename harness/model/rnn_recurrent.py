@@ -161,6 +161,8 @@ def _mask(builder: Builder, layer: LayerSpec) -> Value | None:
             "Keras then takes the mask in the wrong order",
             hint="set unroll=False",
         )
+    if mask is not None:
+        builder.used_masks.add(mask)
     return mask
 
 

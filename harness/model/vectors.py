@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.compare.metrics import Array, Task
 from harness.errors import UsageError
 from harness.model.keras_file import InputShape
+from harness.model.lengths import NAME, lengths_of
 
 FloatArray = NDArray[np.float32]
 
@@ -25,23 +26,29 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """`arrays`: one a model input, in the model's order, each (vectors, *shape) float32. `notes`: conversions made."""
+    """`arrays`: one a model input, in the model's order, each (vectors, *shape) float32. `notes`: conversions made.
+
+    `lengths`: (vectors, 1), the time steps that count of each vector; None: all.
+    """
 
     arrays: tuple[FloatArray, ...]
     notes: tuple[str, ...] = ()
+    lengths: FloatArray | None = None
 
 
 def load_vectors(path: Path, inputs: Mapping[str, InputShape]) -> Vectors:
     """Read vectors for a model.
 
     Args:
-        path: `.npz` with an array for each input by its name (or a single array, for a model with one input), `.npy`
-            with one array, or `.csv` with one vector a row: all elements in C order, a header row if any.
+        path: `.npz` with an array for each input by its name (or a single array, for a model with one input) and
+            maybe one "lengths" (`harness.model.lengths`), `.npy` with one array, or `.csv` with one vector a row: all
+            elements in C order, a header row if any.
         inputs: the model's inputs: name -> shape without the batch dimension, None for any length.
 
     Raises:
         UsageError: the file can't be read, or its arrays don't fit the model; says where and what was expected.
     """
+    lengths: Array | None = None
     if path.suffix.lower() == ".csv":
         if len(inputs) != 1:
             raise UsageError(
@@ -52,7 +59,10 @@ def load_vectors(path: Path, inputs: Mapping[str, InputShape]) -> Vectors:
         rows = read_csv_numbers(path)
         found: dict[str, Array] = {name: rows.reshape(len(rows), *_fit_row(path, rows.shape[1], shape))}
     else:
-        found = _by_input(path, read_arrays(path), inputs)
+        arrays_there = read_arrays(path)
+        if NAME not in inputs and len(arrays_there) > 1:
+            lengths = arrays_there.pop(NAME, None)
+        found = _by_input(path, arrays_there, inputs)
 
     notes: list[str] = []
     arrays = []
@@ -64,7 +74,11 @@ def load_vectors(path: Path, inputs: Mapping[str, InputShape]) -> Vectors:
     if len(counts) > 1:
         each = ", ".join(f"{name} {len(array)}" for name, array in zip(inputs, arrays, strict=True))
         raise UsageError(f"{path}: the inputs differ in their number of vectors ({each})")
-    return Vectors(tuple(arrays), tuple(notes))
+    if lengths is None:
+        return Vectors(tuple(arrays), tuple(notes))
+    if len(arrays) > 1:
+        raise UsageError(f"{path} has lengths, and the model {len(arrays)} inputs; lengths go with one input")
+    return Vectors(tuple(arrays), tuple(notes), lengths_of(str(path), lengths, arrays[0]))
 
 
 def load_labels(path: Path, task: Task, vectors: int) -> tuple[Array, tuple[str, ...]]:

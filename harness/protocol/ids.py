@@ -48,7 +48,6 @@ class InferFlag(IntFlag):
     """Flags of INFER, echoed in RESULT."""
 
     KEEP_STATE = 0x01  # do not clear recurrent state before each vector
-    LENGTHS = 0x02  # a u16 number of valid timesteps precedes each vector (reserved)
 
 
 class InfoTag(IntEnum):

@@ -43,8 +43,9 @@ def run_model(
     Args:
         model: a Keras model, a PyTorch module (run in evaluation mode), a bundle's name or folder, or the path of a
             model file.
-        vectors: (vectors, *shape) for a model of one input, else input name -> such an array; or a file of them. None:
-            the bundle's own. Inputs of a PyTorch module are named as the arguments of its forward.
+        vectors: (vectors, *shape) for a model of one input, else input name -> such an array, maybe with "lengths"
+            (time steps that count of each vector; Keras); or a file of them. None: the bundle's own. Inputs of a
+            PyTorch module are named as the arguments of its forward.
         board: catalogue id.
         labels: what the outputs should ideally be; see `load_bundle`.
 

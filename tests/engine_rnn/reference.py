@@ -224,6 +224,8 @@ def run_scaled(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> 
                 y = np.array([_dense(layer, row, scale, "layer.") for row in x])
             case "BatchNormalization":
                 y = batch_norm(layer, x)
+            case "LengthMask":
+                y, kept = x, [bool(t < given[1][0]) for t in range(len(x))]
             case "Masking":
                 kept = [bool(np.any(row != layer.config["mask_value"])) for row in x]
                 y = np.where(np.array(kept)[:, np.newaxis], x, 0.0)

@@ -226,3 +226,41 @@ def test_which_array_holds_the_labels_must_be_clear(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="which of them are the labels"):
         load_labels(path, "regression", 2)
     assert load_labels(npz(tmp_path, x=np.zeros((2, 3)), labels=np.ones(2)), "regression", 2)[0].tolist() == [1, 1]
+
+
+def test_lengths_come_along_as_one_number_a_vector(tmp_path: Path) -> None:
+    loaded = load_vectors(npz(tmp_path, x=np.zeros((2, 3, 1), "f4"), lengths=np.array([3, 1])), ONE)
+    assert len(loaded.arrays) == 1
+    assert loaded.lengths is not None
+    assert (loaded.lengths.dtype, loaded.lengths.tolist()) == (np.float32, [[3.0], [1.0]])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "reason"),
+    [
+        ([3, 0], "the length of vector 1 is 0, not a whole number from 1 to 3"),
+        ([4, 1], "the length of vector 0 is 4, not"),
+        ([-1, 1], "vector 0 is -1"),
+        ([1.5, 1], "vector 0 is 1.5"),
+        ([1, np.nan], "vector 1 is nan"),
+        ([1], r"lengths of shape \(1,\) for 2 vectors"),
+        ([[1, 2], [1, 2]], r"lengths of shape \(2, 2\) for 2 vectors"),
+        (["a", "b"], "lengths are of type <U1"),
+    ],
+)
+def test_a_wrong_length_is_named(tmp_path: Path, lengths: list[object], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        load_vectors(npz(tmp_path, x=np.zeros((2, 3, 1), "f4"), lengths=np.array(lengths)), ONE)
+
+
+def test_lengths_need_one_input_with_steps(tmp_path: Path) -> None:
+    both = {"a": np.zeros((2, 2), "f4"), "b": np.zeros((2, 3, 1), "f4")}
+    with pytest.raises(UsageError, match="lengths go with one input"):
+        load_vectors(npz(tmp_path, **both, lengths=np.ones(2)), TWO)
+    with pytest.raises(UsageError, match="have no time steps"):
+        load_vectors(npz(tmp_path, x=np.zeros((2, 3), "f4"), lengths=np.ones(2)), {"x": (3,)})
+
+
+def test_an_input_of_that_name_is_an_input(tmp_path: Path) -> None:
+    loaded = load_vectors(npz(tmp_path, lengths=np.zeros((2, 3, 1), "f4"), more=np.ones(1)), {"lengths": (3, 1)})
+    assert loaded.lengths is None

@@ -19,7 +19,7 @@ namespace rnn {
   X(kOpCoupled, coupled)       \
   X(kOpMask, mask)             \
   X(kOpScale, scale)           \
-  X(kOpMerge, merge) X(kOpLstmInt8, lstm_int8) X(kOpDenseInt8, dense_int8) X(kOpQuantise, quantise)
+  X(kOpMerge, merge) X(kOpLstmInt8, lstm_int8) X(kOpDenseInt8, dense_int8) X(kOpQuantise, quantise) X(kOpLengthMask, length_mask)
 
 inline bool op_check(uint8_t kind, const Model& model, uint32_t at) {
   switch (kind) {

@@ -58,7 +58,8 @@ enum OpKind : uint8_t {
   kOpMerge = 10,
   kOpLstmInt8 = 11,
   kOpDenseInt8 = 12,
-  kOpQuantise = 13
+  kOpQuantise = 13,
+  kOpLengthMask = 14
 };
 
 /* Those from kFirstRare on are linked only where a model asks for them. */
@@ -180,6 +181,15 @@ struct MaskRecord {
   uint32_t mask; /* arena: uint8_t[steps] */
 };
 
+/* mask[t] = t < length. */
+struct LengthMaskRecord {
+  OpHeader op;
+  uint16_t steps;
+  uint16_t reserved;
+  uint32_t length; /* arena: int16_t */
+  uint32_t mask;   /* arena: uint8_t[steps] */
+};
+
 /* dst = src * weights[0, width) + weights[width, 2 * width), row by row; dst may equal src. */
 struct ScaleRecord {
   OpHeader op;
@@ -259,6 +269,7 @@ static_assert(sizeof(RecurrentRecord) == 48, "format");
 static_assert(sizeof(DenseRecord) == 28, "format");
 static_assert(sizeof(ActivationRecord) == 32, "format");
 static_assert(sizeof(MaskRecord) == 28, "format");
+static_assert(sizeof(LengthMaskRecord) == 20, "format");
 static_assert(sizeof(ScaleRecord) == 24, "format");
 static_assert(sizeof(MergeRecord) == 32, "format");
 

@@ -40,6 +40,22 @@ void mask_run(const Model& model, uint32_t at) {
   }
 }
 
+bool length_mask_check(const Model& model, uint32_t at) {
+  if (!record_fits<LengthMaskRecord>(model, at)) return false;
+  const LengthMaskRecord r = read_record<LengthMaskRecord>(model, at);
+  const uint32_t mask_floats = (r.steps + 3u) / 4u;
+  return r.op.flags == 0 && r.steps != 0 && r.steps <= kMaxSteps && model.arena_holds(r.length, 1) &&
+         model.arena_holds(r.mask, mask_floats) && disjoint(r.length, 1, r.mask, mask_floats);
+}
+
+void length_mask_run(const Model& model, uint32_t at) {
+  const LengthMaskRecord r = read_record<LengthMaskRecord>(model, at);
+  int16_t length;
+  memcpy(&length, model.arena + r.length, sizeof length);
+  uint8_t* mask = model.arena + r.mask;
+  for (uint16_t step = 0; step < r.steps; ++step) mask[step] = int32_t(step) < length;
+}
+
 bool scale_check(const Model& model, uint32_t at) {
   if (!record_fits<ScaleRecord>(model, at)) return false;
   const ScaleRecord r = read_record<ScaleRecord>(model, at);

@@ -78,6 +78,8 @@ bool coupled_check(const Model& model, uint32_t at);
 void coupled_run(const Model& model, uint32_t at);
 bool mask_check(const Model& model, uint32_t at);
 void mask_run(const Model& model, uint32_t at);
+bool length_mask_check(const Model& model, uint32_t at);
+void length_mask_run(const Model& model, uint32_t at);
 bool scale_check(const Model& model, uint32_t at);
 void scale_run(const Model& model, uint32_t at);
 bool merge_check(const Model& model, uint32_t at);

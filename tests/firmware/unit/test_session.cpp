@@ -180,7 +180,7 @@ TEST(infer_with_too_few_or_too_many_bytes_is_refused) {
 
 TEST(infer_with_unknown_flags_is_unsupported) {
   start();
-  check_error(request(HIL_MSG_INFER, 2, infer_body(HIL_INFER_FLAG_LENGTHS, 1, 1.0f)), HIL_ERR_UNSUPPORTED, HIL_MSG_INFER, 2);
+  check_error(request(HIL_MSG_INFER, 2, infer_body(0x02, 1, 1.0f)), HIL_ERR_UNSUPPORTED, HIL_MSG_INFER, 2);
   check_error(request(HIL_MSG_INFER, 3, infer_body(0x81, 1, 1.0f)), HIL_ERR_UNSUPPORTED, HIL_MSG_INFER, 0x80);
   CHECK_EQ(g_engine.invokes, 0);
 }

@@ -37,7 +37,6 @@
 
 /* InferFlag: Flags of INFER, echoed in RESULT. */
 #define HIL_INFER_FLAG_KEEP_STATE 0x01       /* do not clear recurrent state before each vector */
-#define HIL_INFER_FLAG_LENGTHS 0x02          /* a u16 number of valid timesteps precedes each vector (reserved) */
 
 /* InfoTag: TLV tags of INFO. A receiver skips tags it does not know. */
 #define HIL_INFO_TAG_PROTOCOL_VERSION 1      /* u8, the version this session speaks */
