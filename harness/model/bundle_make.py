@@ -78,6 +78,16 @@ def write_keras_bundle(
     return write_bundle(folder, "model.keras", keras_file(model), inputs, labels=labels)
 
 
+def write_seeded_keras_bundle(folder: Path, model: Any, seed: int, *, count: int = 32) -> bytes:
+    """As `write_keras_bundle`, for a model of one input that is about shapes and arithmetic: weights as `seed_weights`
+    gives them, and `count` vectors of normal distribution.
+    """
+    seed_weights(model, seed)
+    (tensor,) = model.inputs
+    vectors = np.random.default_rng(seed).normal(0, 1, (count, *tensor.shape[1:])).astype(np.float32)
+    return write_keras_bundle(folder, model, {tensor.name: vectors})
+
+
 def write_torch_bundle(folder: Path, module: Any, inputs: Mapping[str, FloatArray]) -> bytes:
     """As `write_bundle`, with model.pt2. `inputs`: by the names of forward's arguments, in its order."""
     from harness.model.torch_module import save_module

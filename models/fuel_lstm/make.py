@@ -12,32 +12,18 @@ Needs the `train` extra: pip install 'hil-harness[train]'.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
-import json
-import os
-import re
 import sys
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-# Before keras is imported: the same arithmetic on every run. oneDNN picks its kernels by CPU and thread count.
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pandas as pd
 import plots
 from sklearn.model_selection import train_test_split
 
+from harness.model.bundle_make import prepare_keras, write_keras_bundle
 from harness.model.bundle_toml import DataSpec, load_manifest
-from harness.model.golden import golden_from_worker, write_golden
-from harness.model.keras_file import read_keras_file
 
 HERE = Path(__file__).resolve().parent
 TUTORIAL_TEST_MAE = 1.3626
@@ -105,38 +91,6 @@ def predict(model: Any, x: np.ndarray) -> np.ndarray:
     return model(x, training=False).numpy()[:, 0]
 
 
-def keras_file(model: Any) -> bytes:
-    """The model as a `.keras` archive whose bytes depend on the weights alone: no optimizer state, no dates."""
-    import keras
-
-    inference = build()
-    inference.set_weights(model.get_weights())
-    out = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "model.keras"
-        keras.saving.save_model(inference, saved)
-        with zipfile.ZipFile(saved) as source, zipfile.ZipFile(out, "w") as target:
-            for name in sorted(source.namelist()):
-                content = source.read(name)
-                if name == "metadata.json":
-                    content = json.dumps(json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}).encode()
-                elif name == "config.json":
-                    content = renumber_shared_objects(content)
-                # ZipInfo's own date is 1980-01-01.
-                target.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def renumber_shared_objects(config: bytes) -> bytes:
-    """Keras names shared objects by their address in memory; 1, 2, ... in order of appearance says the same."""
-    numbers: dict[bytes, int] = {}
-
-    def number(match: re.Match[bytes]) -> bytes:
-        return match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode()
-
-    return re.sub(rb'("shared_object_id": )(\d+)', number, config)
-
-
 def draw_vectors(count: int, seed: int) -> np.ndarray:
     """Plausible cars: (count, 3, 1) float32.
 
@@ -156,20 +110,9 @@ def draw_vectors(count: int, seed: int) -> np.ndarray:
 
 def write_bundle(model: Any) -> bytes:
     """Write model, vectors and golden outputs beside this file, the model's SHA-256 into bundle.toml; returns it."""
-    content = keras_file(model)
-    digest = hashlib.sha256(content).digest()
-    (HERE / "model.keras").write_bytes(content)
-    vectors = draw_vectors(VECTORS, SEED)
-    np.savez_compressed(HERE / "vectors.npz", vectors=vectors)
-    (name,) = read_keras_file(HERE / "model.keras").inputs
-    golden = golden_from_worker(HERE / "model.keras", digest, {name: vectors})
-    write_golden(HERE / "golden.npz", golden)
-    manifest = HERE / "bundle.toml"
-    lines = manifest.read_text().splitlines()
-    manifest.write_text(
-        "".join(f'model_sha256 = "{digest.hex()}"\n' if x.startswith("model_sha256") else f"{x}\n" for x in lines)
-    )
-    return digest
+    inference = build()  # without the optimizer
+    inference.set_weights(model.get_weights())
+    return write_keras_bundle(HERE, inference, {"features": draw_vectors(VECTORS, SEED)})
 
 
 def main(arguments: list[str]) -> int:
@@ -181,6 +124,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="train and report, but leave the bundle as it is")
     options = parser.parse_args(arguments)
 
+    prepare_keras()
     columns = load_manifest(HERE / "bundle.toml").data
     assert columns is not None
     table = read_table(options.data)

@@ -7,24 +7,20 @@ Seeded weights, not trained: the bundle is about the shapes and the arithmetic. 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.model.bundle_make import prepare_keras, seed_weights, write_keras_bundle
+from harness.model.bundle_make import prepare_keras, write_seeded_keras_bundle
 
 SEED = 7
-VECTORS = 32
 
 
 def build() -> Any:
-    """The layers, with weights from SEED."""
+    """The layers."""
     prepare_keras()
     import keras
 
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((12, 3), batch_size=1, name="x"),
             keras.layers.GRU(12, return_sequences=True, reset_after=True, name="gru_after"),
@@ -33,15 +29,7 @@ def build() -> Any:
         ],
         name="gru",
     )
-    seed_weights(model, SEED)
-    return model
-
-
-def draw_vectors() -> np.ndarray:
-    """(VECTORS, 12, 3) float32."""
-    return np.random.default_rng(SEED).normal(0, 1, (VECTORS, 12, 3)).astype(np.float32)
 
 
 if __name__ == "__main__":
-    print(write_keras_bundle(Path(__file__).resolve().parent, build(), {"x": draw_vectors()}).hex())
-    sys.exit(0)
+    print(write_seeded_keras_bundle(Path(__file__).resolve().parent, build(), SEED).hex())

@@ -111,7 +111,7 @@ def test_legacy_hdf5_is_taken_where_the_caller_says_so_and_state_is_cleared_betw
 
 def test_a_golden_output_depends_on_its_own_vector_alone_to_the_last_bit() -> None:
     with np.load(FUEL / "vectors.npz") as npz:
-        vectors = npz["vectors"]
+        vectors = npz["features"]
     digest = read_keras_file(FUEL / "model.keras").sha256
     some = golden_from_worker(FUEL / "model.keras", digest, {"features": vectors[[40, 3, 17, 3, 40, 40]]}).outputs[0]
     assert len({row.tobytes() for row in some[[0, 4, 5]]}) == 1
