@@ -82,6 +82,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hil-vectors", default=None, metavar="FILE", help="Its test vectors; a model file needs them.")
     group.addoption("--hil-labels", default=None, metavar="FILE", help="What the model should say to those vectors.")
     group.addoption("--hil-engine", default=None, metavar="NAME", help="What computes on the board: rnn or tflm.")
+    group.addoption(
+        "--lib-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="Folder that holds PlatformIO libraries for the firmware, such as TFLM; repeat for several.",
+    )
     group.addoption("--require-board", action="store_true", help="Fail, not skip, where the board is not there.")
     group.addoption("--hil-no-flash", action="store_true", help="Never flash; refuse a board that runs another build.")
     group.addoption("--hil-json", default=None, metavar="FILE", help="Records of all runs as JSON.")
@@ -98,6 +105,10 @@ def pytest_configure(config: pytest.Config) -> None:
             # In the environment, where everything that has to do with ports finds it.
             os.environ["HIL_LAB"] = config.getoption("--lab")
         try:
+            if config.getoption("--lib-dir"):
+                from harness.build.user_libraries import use_library_dirs
+
+                use_library_dirs([Path(folder) for folder in config.getoption("--lib-dir")])
             for name in ids:
                 _place(config, name)
         except HilError as error:

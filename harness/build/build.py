@@ -17,7 +17,7 @@ from harness.build.image import FirmwareImage
 from harness.build.pio import OnLine
 from harness.build.store import Recipe
 from harness.build.toolchain import toolchain_version
-from harness.build.user_libraries import VARIABLE, content_digest, has_tflm, library_dirs
+from harness.build.user_libraries import OPTION, VARIABLE, content_digest, has_tflm, library_dirs
 from harness.errors import BuildError, UsageError
 from harness.model.packed import PackedModel
 from harness.resources import firmware_dir
@@ -54,7 +54,7 @@ def build_firmware(
         on_line: called with each line PlatformIO prints; not at all when the build is in the cache.
 
     Raises:
-        UsageError: an option's name or value is not a plain word, or HIL_LIB_EXTRA_DIRS is wrong.
+        UsageError: an option's name or value is not a plain word, or a folder of libraries is wrong.
         BuildError: a compiler or the engine's library is missing, the sources do not compile, or the image does not fit
             the board.
     """
@@ -70,8 +70,9 @@ def build_firmware(
         raise BuildError(
             "engine tflm needs the library TensorFlow Lite for Microcontrollers, and the project brings none",
             board=board.id,
-            hint=f"put one (tflite-micro, or an Arduino library of it) into a folder and set {VARIABLE} to that "
-            "folder; docs/boards.md says which are known to work. Without one: --engine rnn, or --board host-tflm",
+            hint="put one (tflite-micro, or an Arduino library of it) into a folder and give that folder with "
+            f"{OPTION} or {VARIABLE}; docs/boards.md says which are known to work. "
+            "Without one: --engine rnn, or --board host-tflm",
         )
     firmware = firmware_dir()
     toolchain = toolchain_version(board, firmware, engine=packed.engine)

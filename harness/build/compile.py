@@ -46,7 +46,7 @@ def compiled(
 
     Raises:
         BuildError: PlatformIO or a compiler failed.
-        UsageError: HIL_LIB_EXTRA_DIRS is wrong.
+        UsageError: a folder of libraries is wrong.
     """
     section = board.environment(recipe.engine)
     libraries = library_dirs()

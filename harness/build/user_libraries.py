@@ -1,19 +1,20 @@
 """Libraries the user brings for the firmware, such as TensorFlow Lite for Microcontrollers.
 
-HIL_LIB_EXTRA_DIRS names folders that hold libraries, separated as in PATH; PlatformIO gets them as `lib_extra_dirs`
-and takes from them what the engine includes. What lies there is part of the build id.
+HIL_LIB_EXTRA_DIRS names folders that hold libraries, separated as in PATH; the option --lib-dir sets it. PlatformIO
+gets them as `lib_extra_dirs` and takes from them what the engine includes. What lies there is part of the build id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
 
 VARIABLE = "HIL_LIB_EXTRA_DIRS"
+OPTION = "--lib-dir"
 TFLM_HEADER = Path("tensorflow/lite/micro/micro_interpreter.h")
 
 _MANIFESTS = ("library.json", "library.properties")
@@ -26,13 +27,31 @@ def library_dirs() -> tuple[Path, ...]:
         UsageError: one is not a folder, or is itself a library instead of the folder around it.
     """
     words = os.environ.get(VARIABLE, "").split(os.pathsep)
-    folders = tuple(Path(word).expanduser().absolute() for word in words if word)
+    return _checked((Path(word) for word in words if word), VARIABLE)
+
+
+def use_library_dirs(folders: Sequence[Path]) -> None:
+    """Makes `folders` those that `library_dirs` gives from here on, in place of what the environment named.
+
+    Raises:
+        UsageError: as `library_dirs`; or a folder's name holds the character that separates folders.
+    """
+    # In the environment, where everything that builds finds it.
+    checked = [str(folder) for folder in _checked(folders, OPTION)]
+    for folder in checked:
+        if os.pathsep in folder:
+            raise UsageError(f"{OPTION} names {folder}, which has {os.pathsep!r} in it", hint="rename the folder")
+    os.environ[VARIABLE] = os.pathsep.join(checked)
+
+
+def _checked(paths: Iterable[Path], named_by: str) -> tuple[Path, ...]:
+    folders = tuple(path.expanduser().absolute() for path in paths)
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"{VARIABLE} names {folder}, which is not a folder", hint="check the path")
+            raise UsageError(f"{named_by} names {folder}, which is not a folder", hint="check the path")
         if any((folder / name).is_file() for name in _MANIFESTS):
             raise UsageError(
-                f"{VARIABLE} names {folder}, which is itself a library",
+                f"{named_by} names {folder}, which is itself a library",
                 hint=f"name the folder that holds it: {folder.parent}",
             )
     return folders

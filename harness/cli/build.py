@@ -28,6 +28,7 @@ Examples:
     options.data,
     options.arena_size,
     conversion,
+    options.lib_dir,
 )
 @click.option(
     "--export",

@@ -32,6 +32,7 @@ given. Afterwards the board is asked which build it runs.
     options.data,
     options.arena_size,
     conversion,
+    options.lib_dir,
 )
 @click.option("--always", is_flag=True, help="Flash even if the board already runs this build.")
 @options.together(options.json_file, options.quiet, options.verbose, options.debug)

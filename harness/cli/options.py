@@ -56,6 +56,13 @@ def _set_lab(ctx: click.Context, param: click.Parameter, value: str | None) -> N
         os.environ["HIL_LAB"] = value
 
 
+def _set_lib_dirs(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
+    if value:
+        from harness.build.user_libraries import use_library_dirs
+
+        use_library_dirs(value)
+
+
 def placed(board: str, port: str | None, serial_number: str | None) -> tuple[str, str | None, str | None]:
     """Catalogue id, port and serial number of what --board names: a kind of board, or one of the lab file."""
     from harness.boards.lab import place
@@ -113,6 +120,16 @@ no_lint = click.option(
 )
 library = click.option(
     "--library", default="tflite-micro", show_default=True, metavar="NAME", help="TFLM library that lint checks for."
+)
+lib_dir = click.option(
+    "--lib-dir",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    expose_value=False,
+    callback=_set_lib_dirs,
+    help="Folder that holds PlatformIO libraries for the firmware, such as TFLM; repeat for several "
+    "(docs/boards.md). Also: $HIL_LIB_EXTRA_DIRS.",
 )
 int8 = click.option("--int8", is_flag=True, help="Quantise a Keras model to int8.")
 quantise = click.option(

@@ -45,6 +45,7 @@ Exit codes: 0 passed, 1 comparison failed, 2 usage, 3 board or link,
     options.data,
     options.arena_size,
     conversion,
+    options.lib_dir,
 )
 @click.option(
     "--flash",

@@ -41,6 +41,7 @@ Exit codes: 0 found and confirmed, 1 not, 2 usage, 3 board or link,
     options.labels,
     options.data,
     conversion,
+    options.lib_dir,
 )
 @click.option("--step", type=options.ByteSize(), default=16, show_default=True, help="Resolution of the search, bytes.")
 @click.option(

@@ -1,7 +1,8 @@
-"""Libraries the user brings in HIL_LIB_EXTRA_DIRS."""
+"""Libraries the user brings with --lib-dir or in HIL_LIB_EXTRA_DIRS."""
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from harness.boards.catalogue import find_board
 from harness.build.build import build_firmware
-from harness.build.user_libraries import TFLM_HEADER, VARIABLE, content_digest, has_tflm, library_dirs
-from harness.errors import BuildError, UsageError
+from harness.build.user_libraries import TFLM_HEADER, VARIABLE, content_digest, has_tflm, library_dirs, use_library_dirs
+from harness.cli.main import main
+from harness.errors import EXIT_PASS, EXIT_USAGE, BuildError, UsageError
 from harness.model.packed import PackedModel
 
 
@@ -42,6 +44,45 @@ def test_a_library_in_place_of_the_folder_around_it_is_refused(tmp_path: Path, m
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nothing here"))
     with pytest.raises(UsageError, match="not a folder"):
         library_dirs()
+
+
+def test_the_option_takes_the_place_of_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "/nowhere")
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    use_library_dirs([Path("a"), folders[1]])
+    monkeypatch.chdir("/")
+    assert library_dirs() == tuple(folders)
+    (tmp_path / "c:d").mkdir()
+    with pytest.raises(UsageError, match=r"--lib-dir names .*c:d"):
+        use_library_dirs([tmp_path / "c:d"])
+
+
+@pytest.mark.parametrize("command", ["build", "run", "flash", "sweep-arena"])
+def test_every_command_that_builds_refuses_a_folder_that_is_not_there(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert main([command, "-b", "host", "--lib-dir", str(tmp_path / "gone")]) == EXIT_USAGE
+    error = capsys.readouterr().err
+    assert "--lib-dir" in error
+    assert "gone" in error
+    assert "not a folder" in error
+
+
+def test_a_library_given_to_a_command_is_part_of_the_build_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    one, two = library(tmp_path / "one", Path("a.h"), "int a;"), library(tmp_path / "two", Path("b.h"), "int b;")
+    ids = []
+    for words in ([], ["--lib-dir", str(one)], ["--lib-dir", str(one), "--lib-dir", str(two)]):
+        monkeypatch.setenv(VARIABLE, "")
+        assert main(["build", "cell4", "-b", "host", "-q", "--json", "-", *words]) == EXIT_PASS
+        ids.append(json.loads(capsys.readouterr().out)["build_id"])
+    assert len(set(ids)) == 3
 
 
 @pytest.mark.parametrize("place", [TFLM_HEADER, "src" / TFLM_HEADER])

@@ -56,6 +56,16 @@ def test_no_board_fails_where_one_is_required(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["*--require-board: no --board given*"])
 
 
+def test_a_folder_of_libraries_that_is_not_there_ends_the_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIL_LIB_EXTRA_DIRS", "")
+    pytester.makepyfile(USES_BOARD)
+    result = run(pytester, "--board", "host", "--lib-dir", "gone")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--lib-dir names */gone, which is not a folder*"])
+
+
 def test_absent_board_skips_naming_what_was_looked_for(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
