@@ -27,6 +27,7 @@ _PACKAGES = {
     "c++": ("g++",),
     "cc": ("gcc", "libc6-dev"),
     "qemu-system-arm": ("qemu-system-arm",),
+    "qemu-system-riscv32": ("qemu-system-misc",),
     "riscv64-unknown-elf-g++": ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"),
 }
 _PYTHON_HINT = "pip install 'hil-harness[esp]'"

@@ -20,6 +20,7 @@ _LOCAL_COMPILERS = {
     "netduino2plus": "arm-none-eabi-g++",
     "megaatmega2560": "avr-g++",
     "esp32c3-sim": "riscv64-unknown-elf-g++",
+    "hifive1-qemu": "riscv64-unknown-elf-g++",
 }
 _VERSION_TIMEOUT_S = 10.0
 _ARDUINO_CORE = Path("/usr/share/arduino/hardware/arduino/avr/platform.txt")

@@ -16,7 +16,8 @@ mcu = board.get("build.mcu")
 
 CORTEX_M4F = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
 AVR = ["-mmcu=" + mcu]
-RV32IMC = ["-march=rv32imc", "-mabi=ilp32", "-mcmodel=medany", "--specs=picolibc.specs"]
+RISCV_MARCH = "-march=" + board.get("build.march", "")
+RV32 = [RISCV_MARCH, "-mabi=ilp32", "-mcmodel=medany", "--specs=picolibc.specs"]
 # The work directory and the project's place must not show in the image: the same inputs give the same bytes anywhere.
 # gcc-avr 5.4 has no -ffile-prefix-map; its debug information is all that names a directory.
 PREFIX_MAP = "-fdebug-prefix-map" if board.get("build.toolchain") == "avr" else "-ffile-prefix-map"
@@ -33,8 +34,8 @@ TOOLCHAINS = {
     # call, and a library that does must fail to link rather than get a stub.
     "arm": ("arm-none-eabi-", CORTEX_M4F, "-O2", ["-nostartfiles", "--specs=nano.specs"]),
     "avr": ("avr-", AVR, "-Os", []),
-    # Start-up is src/platform/esp32c3_startup.cpp.
-    "riscv": ("riscv64-unknown-elf-", RV32IMC, "-O2", ["-nostartfiles"]),
+    # Start-up is src/platform/esp32c3_startup.cpp, fe310_startup.cpp.
+    "riscv": ("riscv64-unknown-elf-", RV32, "-O2", ["-nostartfiles"]),
 }
 prefix, machine, optimise, link = TOOLCHAINS[board.get("build.toolchain")]
 
@@ -73,7 +74,7 @@ env.Append(
 
 if board.get("build.toolchain") == "riscv":
     # The later -march wins. Not for the linker, which finds no C library by that name.
-    env.Append(CCFLAGS=["-march=rv32imc_zicsr"], ASFLAGS=["-march=rv32imc_zicsr"])
+    env.Append(CCFLAGS=[RISCV_MARCH + "_zicsr"], ASFLAGS=[RISCV_MARCH + "_zicsr"])
     # There is no C++ library for it, and the firmware needs none; g++ would ask for one.
     env.Replace(LINK="$CC")
 
