@@ -21,6 +21,10 @@ Examples:
   hil convert model.h --output model.tflite
 
 \b
+LSTM layers become one operator each. A model with other recurrent layers (GRU,
+SimpleRNN, Bidirectional, ...) is unrolled: every time step spelled out, by
+TensorFlow, up to 256 of them.
+\b
 Beside FILE.tflite comes model.h, a drop-in for the header of
 eloquent_tensorflow: tfModel, TF_NUM_INPUTS, registerNetworkOps, ...
 """
@@ -56,6 +60,7 @@ def command(
     from harness.cli.lint import finding_lines, finding_values
     from harness.errors import UsageError
     from harness.model.tflite_make import convert_model
+    from harness.model.tflite_source import require_no_errors
     from harness.report.json_file import dumps
     from harness.resources import write_atomic
 
@@ -68,6 +73,8 @@ def command(
             click.echo(text, err=True)
 
     made = convert_model(model, int8=int8, calibrate=calibrate, library=library, on_note=note)
+    if made.way:
+        require_no_errors(made.findings, f"{made.name}, converted ({_how(made)}),")
     try:
         write_atomic(output_to, made.tflite)
         if Path(model).resolve() != header_to.resolve():  # never over the header that was read
@@ -83,7 +90,10 @@ def command(
 
 
 def _lines(made: Converted, tflite: Path, header: Path) -> list[str]:
-    lines = [f"{tflite}  {len(made.tflite):,} bytes{', int8' if made.int8 else ''}", f"{header}"]
+    size = f"{len(made.tflite):,} bytes, {made.operators:,} operators"
+    lines = [f"{tflite}  {size}{', int8' if made.int8 else ''}", f"{header}"]
+    if made.way:
+        lines.append(_how(made))
     if made.check is not None:
         check = made.check
         lines.append(
@@ -91,6 +101,12 @@ def _lines(made: Converted, tflite: Path, header: Path) -> list[str]:
             f"mean {check.mean_abs:.3g} (outputs span {check.golden_range:.4g})"
         )
     return lines
+
+
+def _how(made: Converted) -> str:
+    if made.way == "fused":
+        return "fused: one operator for each LSTM"
+    return f"unrolled: {made.why}"
 
 
 def _values(made: Converted, tflite: Path, header: Path) -> dict[str, object]:
@@ -101,6 +117,9 @@ def _values(made: Converted, tflite: Path, header: Path) -> dict[str, object]:
         "model": made.name,
         "engine": "tflm",
         "int8": made.int8,
+        "way": made.way or None,
+        "why": made.why or None,
+        "operators": made.operators,
         "tflite": tflite,
         "header": header,
         "tflite_bytes": len(made.tflite),

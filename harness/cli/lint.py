@@ -55,7 +55,10 @@ def command(model: str, library: str, json_to: str | None) -> int:
         if spare:
             notes.append(f"note: the header registers {len(spare)} operators for nothing: {', '.join(spare)}")
     else:
-        findings = convert_model(model, library=library, on_note=lambda text: click.echo(text, err=True)).findings
+        made = convert_model(model, library=library, on_note=lambda text: click.echo(text, err=True))
+        findings = made.findings
+        if made.way == "unrolled":
+            notes.append(f"note: unrolled into {made.operators:,} operators: {made.why}")
         missing = ()
     refused = bool(errors_of(findings) or missing)
     if json_to:

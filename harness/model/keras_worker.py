@@ -1,8 +1,12 @@
 """The process that gives a model file to Keras: `python -m harness.model.keras_worker OPTIONS`, started by `golden`.
 
-Where OPTIONS names no inputs, the answer is the inputs as JSON: [[name, shape], ...]; with "layers", an npz with the
-array "layer/<name>" of every layer for one vector. Where it says "tflite", the npz has the model too, as an array
-"model" of bytes, and full TensorFlow Lite computes it. All else is as in `worker`.
+What OPTIONS may ask for besides golden outputs; all else is as in `worker`:
+
+- no inputs: the model's inputs as JSON, [[name, shape], ...]
+- "layers": an npz with the array "layer/<name>" of every layer for one vector
+- "unroll" (input name -> shape of one vector, in the model's order): the model with its time steps spelled out as
+  .tflite; int8 if stdin has vectors to calibrate with
+- "tflite": the npz has the model too, as an array "model" of bytes, and full TensorFlow Lite computes it
 
 Each vector is computed by itself (batch size 1), as a board does it: a golden output then depends on its own vector
 alone, to the last bit, and not on what else was in the batch.
@@ -23,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.compare.metrics import Array
-from harness.model import golden_file, keras_graph, lengths, tflite_graph, tflite_reference
+from harness.model import golden_file, keras_graph, keras_unroll, lengths, tflite_graph, tflite_reference
 from harness.model.golden_file import Golden
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.tflite_read import read_tflite
@@ -54,6 +58,8 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     model = _load(keras, Path(options["model"]))
     if options["inputs"] is None:
         return json.dumps([[tensor.name, tensor.shape[1:]] for tensor in model.inputs]).encode()
+    if options.get("unroll"):
+        return _unrolled(keras, tf, model, options, request)
     inputs = vectors_of(options, request)
     mask = _mask(inputs.pop(lengths.NAME), inputs) if len(inputs) > len(model.inputs) else None
     inputs = _in_model_order(model, inputs)
@@ -83,6 +89,18 @@ def _answer(options: Mapping[str, Any], request: bytes) -> bytes:
     return golden_file.encode(
         Golden(outputs, graph, bytes.fromhex(options["vectors_sha256"]), options["stateful"]),
     )
+
+
+def _unrolled(keras: Any, tf: Any, model: Any, options: Mapping[str, Any], request: bytes) -> bytes:
+    shapes = {str(name): tuple(shape) for name, shape in options["unroll"].items()}
+    calibration = tuple(vectors_of(options, request).values()) or None
+    try:
+        return keras_unroll.to_tflite(tf, keras_unroll.rebuild(keras, model, shapes), shapes, calibration)
+    except Exception as error:
+        raise RefusedError(
+            f"the model can't be converted with its time steps unrolled: {reason_of(error)}",
+            "run it with --engine rnn, or build it from LSTM and Dense layers",
+        ) from None
 
 
 def _mask(counts: FloatArray, inputs: Mapping[str, FloatArray]) -> NDArray[np.bool_]:

@@ -42,6 +42,8 @@ class PackedModel:
         macs: multiply-accumulate operations per inference.
         input_bytes, output_bytes: of one vector and of its result on the wire; None where the packer can't tell.
         quantised: "" float32; "int8-weights": int8 weights, computed with in float32; "int8": integers throughout.
+        way: how it was converted, where there are several ways ("fused", "unrolled"); empty elsewhere.
+        why: why not in the first of them.
         trace: where the layers' outputs can be seen, in order; empty where the engine can't show them.
     """
 
@@ -55,3 +57,5 @@ class PackedModel:
     quantised: str = ""
     input_bytes: int | None = None
     output_bytes: int | None = None
+    way: str = ""
+    why: str = ""

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 # Far above any model for a microcontroller. It bounds what a hostile file can cost: many fields may share one vector.
-MAX_VECTOR_ITEMS = 4096
+MAX_VECTOR_ITEMS = 8192  # an unrolled model of 256 time steps has about 6,000 tensors
 
 
 class TfliteFormatError(ValueError):

@@ -14,11 +14,12 @@ from harness.model.golden import golden_for
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.model_file import read_model_file
 from harness.model.reference import reference_of
-from harness.model.tflite_convert import convert_to_tflite
 from harness.model.tflite_header import write_header
 from harness.model.tflite_libraries import DEFAULT_LIBRARY
-from harness.model.tflite_lint import Finding, lint_tflite
+from harness.model.tflite_lint import Finding, errors_of, lint_tflite
+from harness.model.tflite_read import read_tflite
 from harness.model.tflite_source import is_tflite_source, load_tflite
+from harness.model.tflite_ways import convert_graph
 from harness.model.tflm_host import run_tflm_on_host
 
 CHECKED_VECTORS = 500
@@ -37,7 +38,17 @@ class HostCheck:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A converted model: the file, the header for a sketch, what lint says, and the check where there were vectors."""
+    """A converted model.
+
+    Attributes:
+        name: of the model.
+        tflite: the file.
+        header: for a sketch; empty for a Keras model whose conversion lint refuses.
+        int8: it was quantised here.
+        findings: lint's.
+        check: None where there were no vectors, or lint refuses it.
+        way, why: as in `harness.model.tflite_ways.Conversion`; empty for a model that came converted.
+    """
 
     name: str
     tflite: bytes
@@ -45,6 +56,13 @@ class Converted:
     int8: bool
     findings: tuple[Finding, ...]
     check: HostCheck | None
+    way: str = ""
+    why: str = ""
+
+    @property
+    def operators(self) -> int:
+        """How many operators one inference runs."""
+        return len(read_tflite(self.tflite).main.operators)
 
 
 def convert_model(
@@ -81,10 +99,21 @@ def convert_model(
         raise UsageError(
             "int8 needs vectors to find the ranges of values", hint="--calibrate FILE.npz with real inputs"
         )
-    reference = reference_of(Path(model) if bundle is None else bundle.model_path, converted=False)
-    data = convert_to_tflite(graph, calibration=inputs if int8 else None)
-    check = None if inputs is None else _check(data, inputs, golden, reference.who)
-    return Converted(name, data, write_header(data), int8, lint_tflite(data, library), check)
+    path = Path(model) if bundle is None else bundle.model_path
+    made = convert_graph(
+        graph,
+        model=path,
+        calibration=inputs if int8 else None,
+        stateful=bundle is not None and bundle.stateful,
+        on_note=on_note,
+    )
+    data = made.tflite
+    findings = lint_tflite(data, library)
+    if errors_of(findings):
+        # TFLM might crash on it, or never end; and an operator that no library has can't stand in a header.
+        return Converted(name, data, "", int8, findings, None, made.way, made.why)
+    check = None if inputs is None else _check(data, inputs, golden, reference_of(path, converted=False).who)
+    return Converted(name, data, write_header(data), int8, findings, check, made.way, made.why)
 
 
 def _bundle(model: str, calibrate: Path | None, on_note: Callable[[str], None] | None) -> Bundle | None:

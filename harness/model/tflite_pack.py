@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from harness.errors import UsageError
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.packed import PackedModel
-from harness.model.tflite_convert import convert_to_tflite
 from harness.model.tflite_header import parse_header, write_header
 from harness.model.tflite_libraries import DEFAULT_LIBRARY
 from harness.model.tflite_source import TfliteSource, require_runnable
-from harness.model.tflite_steps import lower
+from harness.model.tflite_ways import convert_graph
 
 ENGINE = "tflm"
 HEADER_NAME = "hil_model.h"
 
 
-def pack_tflm(graph: ModelGraph, *, calibration: Sequence[FloatArray] | None = None) -> PackedModel:
-    """Converts and packs a Keras model.
-
-    Args:
-        graph: the model.
-        calibration: as for `convert_to_tflite`: with it int8, else float32.
-
-    Raises:
-        UsageError: names the layer and what is supported, or says that the extra `tflm` is missing.
-    """
-    data = convert_to_tflite(graph, calibration=calibration)
-    return _pack(data, graph.source_sha256, lower(graph).macs)
+def pack_tflm(
+    graph: ModelGraph,
+    *,
+    model: Path | None = None,
+    calibration: Sequence[FloatArray] | None = None,
+    stateful: bool = False,
+    on_note: Callable[[str], None] | None = None,
+) -> PackedModel:
+    """Converts and packs a Keras model; arguments and errors as `convert_graph`."""
+    made = convert_graph(graph, model=model, calibration=calibration, stateful=stateful, on_note=on_note)
+    return replace(_pack(made.tflite, graph.source_sha256, made.macs), way=made.way, why=made.why)
 
 
 def pack_tflite(source: TfliteSource, *, library: str = DEFAULT_LIBRARY, lint: bool = True) -> PackedModel:

@@ -105,7 +105,7 @@ class _Lowering:
         lower_layer = self._layers.get(layer.kind)
         if lower_layer is None:
             raise UsageError(
-                f"layer {layer.name!r} ({layer.kind}) has no form that TensorFlow Lite for Microcontrollers runs right",
+                f"layer {layer.name!r} ({layer.kind}) has no fused operator in TensorFlow Lite for Microcontrollers",
                 hint=f"supported: {SUPPORTED}; or run the model with --engine rnn, which has GRU, SimpleRNN and more",
             )
         if len(layer.inputs) != 1:

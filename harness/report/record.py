@@ -64,6 +64,7 @@ class ConversionRecord:
 
     Attributes:
         runtime: what ran the converted model on this computer.
+        way, why: how a Keras model was converted ("fused", "unrolled"), and what has no fused form; empty elsewhere.
         tflite_sha256: of the converted model; `ModelRecord.sha256` is of the model it was made from.
         quantised: an output of it holds integers.
         tolerances_max_abs: largest allowed |converted - Keras|, one an output, in its units.
@@ -85,6 +86,8 @@ class ConversionRecord:
     lsb_histogram: dict[str, int] | None
     at_fault: AtFault
     lsb_histogram_keras: dict[str, int] | None = None
+    way: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ def conversion_note(record: RunRecord) -> str | None:
     if conversion is None:
         return None
     kind = "int8" if conversion.quantised else "float32"
+    if conversion.way == "unrolled":
+        kind += ", unrolled"
     here = converted_name(record)
     text = f"{here} is the converted model ({kind}, {conversion.tflite_bytes:,} bytes) on this computer"
     if conversion.quantised and conversion.lsb_histogram is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def _wanted(bundle: Bundle, options: ConversionOptions) -> Quantise:
     return wanted
 
 
-def pack_for_tflm(bundle: Bundle, options: ConversionOptions) -> PackedModel:
+def pack_for_tflm(
+    bundle: Bundle, options: ConversionOptions, *, on_note: Callable[[str], None] | None = None
+) -> PackedModel:
     """Converts the bundle's model, or takes it as it came; refuses what lint finds errors in.
+
+    `on_note` is told when something slow begins.
 
     Raises:
         UsageError: lint refuses it; a layer can't be converted; or the options don't fit the model.
@@ -70,7 +75,13 @@ def pack_for_tflm(bundle: Bundle, options: ConversionOptions) -> PackedModel:
         raise UsageError(
             "engine tflm has no int8 weights with float activations", hint="--quantise int8, or engine rnn"
         )
-    packed = pack_tflm(bundle.graph, calibration=_calibration(bundle, options) if wanted == "int8" else None)
+    packed = pack_tflm(
+        bundle.graph,
+        model=bundle.model_path,
+        calibration=_calibration(bundle, options) if wanted == "int8" else None,
+        stateful=bundle.stateful,
+        on_note=on_note,
+    )
     if options.lint:
         require_no_errors(lint_tflite(tflite_of(packed), options.library), f"{bundle.name}, converted,")
     return packed

@@ -50,6 +50,7 @@ class ConvertedOutputs:
         tflite_sha256: of the converted model, 32 bytes.
         tflite_bytes: its size.
         runtime: what ran it.
+        way, why: how a Keras model was converted, see `PackedModel`.
         quantised: the weights are integers, even where the outputs are not.
     """
 
@@ -60,6 +61,8 @@ class ConvertedOutputs:
     runtime: str
     input_specs: tuple[TensorSpec, ...] = ()
     quantised: bool = False
+    way: str = ""
+    why: str = ""
 
     @property
     def short_name(self) -> str:
@@ -102,7 +105,7 @@ def converted_outputs(bundle: Bundle, packed: PackedModel, progress: Progress) -
             _write(cached, outputs)
     model = read_tflite(tflite)
     specs, input_specs = (tuple(map(tensor_spec, tensors)) for tensors in (model.outputs, model.inputs))
-    return ConvertedOutputs(outputs, specs, sha256, len(tflite), runtime, input_specs)
+    return ConvertedOutputs(outputs, specs, sha256, len(tflite), runtime, input_specs, way=packed.way, why=packed.why)
 
 
 def check_quantisation(info: DeviceInfo, converted: ConvertedOutputs, *, port: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from harness.link.pipeline import largest_frame_bytes, vector_frame_bytes
 from harness.model.bundle import Bundle
 from harness.model.bundle_toml import FILE_NAME
 from harness.model.packed import PackedModel
+from harness.model.tflite_pack import tflite_of
+from harness.model.tflite_read import read_tflite
+from harness.model.tflm_arena import arena_floor_bytes
 from harness.workflow.conversion import TFLM, ConversionOptions, pack_for_rnn, pack_for_tflm
 from harness.workflow.progress import Progress
 
@@ -53,14 +57,20 @@ def choose_engine(board: Board, engine: str | None, bundle: Bundle | None = None
     return engine
 
 
-def pack(bundle: Bundle, engine: str, conversion: ConversionOptions = AS_IS) -> PackedModel:
-    """The bundle's model in the form `engine` takes.
+def pack(
+    bundle: Bundle,
+    engine: str,
+    conversion: ConversionOptions = AS_IS,
+    *,
+    on_note: Callable[[str], None] | None = None,
+) -> PackedModel:
+    """The bundle's model in the form `engine` takes; `on_note` is told when something slow begins.
 
     Raises:
         UsageError: a layer or setting the engine can't compute, named; or lint refuses the converted model.
     """
     if engine == TFLM:
-        return pack_for_tflm(bundle, conversion)
+        return pack_for_tflm(bundle, conversion, on_note=on_note)
     if engine == "rnn":
         return pack_for_rnn(bundle, conversion)
     raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
@@ -89,7 +99,12 @@ def prepare(
         UsageError, BuildError.
     """
     chosen = choose_engine(board, engine, bundle)
-    packed = pack(bundle, chosen, conversion)
+
+    def slow(note: str) -> None:
+        progress.phase("convert", None)
+        progress.line(note)
+
+    packed = pack(bundle, chosen, conversion, on_note=slow)
     check_flash(board, packed)
     if exported is not None:
         image = load_export(
@@ -97,6 +112,8 @@ def prepare(
         )
         return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
+    if chosen == TFLM:
+        check_tflm_arena(board, packed, size)
     check_frames(board, packed)
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
@@ -113,6 +130,28 @@ def check_flash(board: Board, packed: PackedModel) -> None:
             f"the model takes {packed.model_bytes} bytes, the flash of {board.id} has {board.flash_bytes}",
             board=board.id,
             hint="a smaller model, or --int8, which needs a quarter (engine tflm)",
+        )
+
+
+def check_tflm_arena(board: Board, packed: PackedModel, arena_bytes: int | None) -> None:
+    """Refuses a model whose operators alone fill the arena, before minutes of compiling.
+
+    Args:
+        arena_bytes: ARENA_SIZE asked for; None: the board's largest.
+
+    Raises:
+        BuildError: TFLM could not start with that model in the arena.
+    """
+    if not board.ram_bytes:
+        return
+    model = read_tflite(tflite_of(packed))
+    needed, arena = arena_floor_bytes(model), arena_bytes or board.arena_max_bytes
+    if needed > arena:
+        raise BuildError(
+            f"TFLM takes at least {needed} bytes of its arena for the {len(model.main.operators)} operators and "
+            f"{len(model.main.tensors)} tensors of the model, the arena on {board.id} has {arena}",
+            board=board.id,
+            hint="shorter vectors (an unrolled model grows with every time step), --engine rnn, or a larger arena",
         )
 
 

@@ -99,9 +99,9 @@ def _load(model: str, vectors: Path | None, labels: Path | None, on_note: Callab
 def _tflite(bundle: Bundle) -> bytes:
     if bundle.tflite is not None:
         return bundle.tflite.data
-    from harness.model.tflite_convert import convert_to_tflite
+    from harness.model.tflite_ways import convert_graph
 
-    return convert_to_tflite(bundle.graph)
+    return convert_graph(bundle.graph, model=bundle.model_path).tflite
 
 
 def _takes_three(model: str) -> bool:

@@ -102,6 +102,8 @@ def three_way(
         lsb_histogram=_by_lsb(histogram),
         at_fault=at_fault,
         lsb_histogram_keras=_by_lsb(histogram_keras),
+        way=converted.way,
+        why=converted.why,
     )
     return ThreeWay(
         converted_vs_keras=compute_metrics(stack_outputs(middle), stack_outputs(bundle.golden), task=bundle.task),

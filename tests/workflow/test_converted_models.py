@@ -17,12 +17,12 @@ from harness.cli.main import main
 from harness.errors import EXIT_BUILD, EXIT_FAIL, EXIT_PASS, EXIT_USAGE, BuildError, UsageError
 from harness.model.bundle import Bundle, load_bundle
 from harness.model.packed import PackedModel
-from harness.model.tflite_pack import pack_tflite
+from harness.model.tflite_pack import pack_tflite, pack_tflm
 from harness.model.tflite_source import load_tflite, require_sendable
 from harness.model.tflite_write import TfliteWriter
 from harness.workflow.conversion import ConversionOptions, pack_for_tflm
-from harness.workflow.prepare import check_flash, choose_engine, pack
-from tests.tflite.models import lstm, model
+from harness.workflow.prepare import check_flash, check_tflm_arena, choose_engine, pack
+from tests.tflite.models import dense, lstm, model
 
 pytest_plugins = ("pytester",)
 pytestmark = pytest.mark.usefixtures("needs_tflm")
@@ -154,6 +154,15 @@ def test_model_larger_than_flash_is_refused_before_the_build_with_both_numbers()
     packed = PackedModel("tflm", bytes(32), {}, None, 1_200_000, 0)
     with pytest.raises(BuildError, match="the model takes 1200000 bytes, the flash of netduino2plus has 1048576"):
         check_flash(find_board("netduino2plus"), packed)
+
+
+def test_operators_that_fill_the_arena_are_refused_before_the_build_with_both_numbers() -> None:
+    deep = model(1, (4, 3), *(dense(f"d{k}", f"d{k - 1}" if k else "x", (4, 3), 3) for k in range(40)))
+    packed = pack_tflm(deep)
+    with pytest.raises(BuildError, match=r"at least \d{4} bytes .* 40 operators .* has 2048"):
+        check_tflm_arena(find_board("netduino2plus"), packed, 2048)
+    check_tflm_arena(find_board("netduino2plus"), packed, None)
+    check_tflm_arena(find_board("host-tflm"), packed, 2048)
 
 
 def test_arena_larger_than_ram_is_refused_before_the_build_with_both_numbers(
