@@ -21,9 +21,10 @@ Examples:
   hil convert model.h --output model.tflite
 
 \b
-LSTM layers become one operator each. A model with other recurrent layers (GRU,
-SimpleRNN, Bidirectional, ...) is unrolled: every time step spelled out, by
-TensorFlow, up to 256 of them.
+LSTM layers become one operator each. A model with other recurrent layers
+(GRU, SimpleRNN, Bidirectional, ...) is unrolled by TensorFlow: every time
+step spelled out, up to 256 of them.
+
 \b
 Beside FILE.tflite comes model.h, a drop-in for the header of
 eloquent_tensorflow: tfModel, TF_NUM_INPUTS, registerNetworkOps, ...

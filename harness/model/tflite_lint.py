@@ -166,7 +166,7 @@ RULES = (
         "error",
         _missing_operators,
         "{library} has no such operator, so its resolver can't register it and the model can't be loaded",
-        "use another layer, or a library that has it (hil lint --library NAME)",
+        "use another layer, a library that has it (hil lint --library NAME), or engine rnn",
         "https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/micro_mutable_op_resolver.h",
     ),
     _Rule(

@@ -18,6 +18,7 @@ import select
 import sys
 import tty
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from harness.model.tflite_convert import convert_to_tflite
 from harness.model.tflm_host import TflmHostError, run_tflm_on_host
 
 SAMPLES = ((4.6, 8, 304, 17.76), (2, 4, 216, 11.44))
+FIXTURES = Path(__file__).parents[1] / "tflite" / "fixtures"
 BOOT = "ets Jun  8 2016 00:22:57\n\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\n"
 
 
@@ -35,6 +37,13 @@ def predictions(*, reset: bool, rounds: int = 4) -> list[float]:
     tflite = convert_to_tflite(load_bundle("fuel_lstm").graph)
     (outputs,) = run_tflm_on_host(tflite, [np.tile(vectors, (rounds, 1, 1))], reset_each=reset)
     return [float(value) for value in outputs.ravel()]
+
+
+def while_lines() -> list[str]:
+    """What TFLM computes for the model whose WHILE loop it runs wrong, state cleared."""
+    with np.load(FIXTURES / "while_lstm.npz") as data:
+        (outputs,) = run_tflm_on_host((FIXTURES / "while_lstm.tflite").read_bytes(), [data["inputs"]])
+    return ["y=" + " ".join(f"{value:.6f}" for value in row) for row in outputs.reshape(len(outputs), -1)]
 
 
 def arena_text() -> str:
@@ -61,6 +70,9 @@ def lines(conduct: str, values: list[float], complaint: str) -> Iterator[str]:
             yield f"loop {k}"
     if conduct == "hostile":
         yield "\x1b[2J\x1b]0;owned\x07::error::x Guru Meditation Error: Core  1 panic'ed (LoadProhibited)."
+    if conduct == "while":
+        yield from while_lines()
+        return
     labels = [sample[3] for sample in SAMPLES]
     for k, value in enumerate(values):
         if conduct == "restart" and k == 3:

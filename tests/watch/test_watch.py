@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.cli.main import main
+from harness.model.tflite_header import write_header
 from harness.resources import cache_dir
 from tests.watch.conftest import ROOT, Watch, Watched, running
-from tests.watch.sketch import predictions
+from tests.watch.sketch import FIXTURES, predictions
 
 pytest_plugins = ("pytester",)
 pytest.importorskip("tflite_micro", reason="the simulated sketch computes with the real TFLM")
@@ -89,6 +91,21 @@ def test_the_sketchs_own_header_will_do_for_a_model(hil_watch_command: Watch, tm
     assert watched.code == 1
     assert "keras" not in record["reference"]
     assert record["state"]["verdict"] == "leaks"
+
+
+def test_full_tensorflow_lite_is_the_referee_of_a_header_so_that_tflms_own_mistakes_show(
+    hil_watch_command: Watch, tmp_path: Path
+) -> None:
+    (tmp_path / "model.h").write_text(write_header((FIXTURES / "while_lstm.tflite").read_bytes()))
+    with np.load(FIXTURES / "while_lstm.npz") as data:
+        np.savez(tmp_path / "x.npz", x=data["inputs"])
+        count = str(len(data["inputs"]))
+    words = ("--vectors", str(tmp_path / "x.npz"), "--pattern", "y=(?P<predicted>[-.0-9 ]+)", "--count", count)
+    watched = hil_watch_command("while", str(tmp_path / "model.h"), *words, "--json", "-")
+    record = record_of(watched)
+    assert watched.code == 1, watched.err
+    assert str(record["reference"]).startswith("tflite ")
+    assert "the conversion is at fault" in str(record["reasons"])
 
 
 def test_a_too_small_arena_is_named_with_what_to_do(hil_watch_command: Watch) -> None:
