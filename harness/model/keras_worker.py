@@ -95,7 +95,9 @@ def _unrolled(keras: Any, tf: Any, model: Any, options: Mapping[str, Any], reque
     shapes = {str(name): tuple(shape) for name, shape in options["unroll"].items()}
     calibration = tuple(vectors_of(options, request).values()) or None
     try:
-        return keras_unroll.to_tflite(tf, keras_unroll.rebuild(keras, model, shapes), shapes, calibration)
+        rebuilt = keras_unroll.rebuild(keras, model, shapes)
+        with _names_tensorflow_takes(rebuilt):
+            return keras_unroll.to_tflite(tf, rebuilt, shapes, calibration)
     except Exception as error:
         raise RefusedError(
             f"the model can't be converted with its time steps unrolled: {reason_of(error)}",

@@ -23,7 +23,7 @@ def plain(keras: Any) -> dict[str, Any]:
     again = layers.GRU(3, name="gru")(sequence, initial_state=last[0])
     return {
         "gru": keras.Sequential([keras.Input((None, 2)), layers.GRU(4, name="gru"), layers.Dense(1)]),
-        "simple": keras.Sequential([keras.Input((6, 3)), layers.SimpleRNN(5, return_sequences=True, name="rnn")]),
+        "simple": keras.Sequential([keras.Input((6, 3)), layers.SimpleRNN(5, return_sequences=True, name="an rnn")]),
         "stateful": keras.Sequential([keras.Input((4, 2), batch_size=1), layers.GRU(3, stateful=True, name="gru")]),
         "states": keras.Model(states, [again, *last]),
         "masked": keras.Sequential([keras.Input((4, 2)), layers.Masking(0.0, name="mask"), layers.GRU(3)]),

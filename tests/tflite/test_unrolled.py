@@ -124,7 +124,7 @@ def test_convert_says_which_way_it_took_and_why(folder: Path, capsys: pytest.Cap
     words = ["convert", str(folder / "simple.keras"), "--calibrate", str(folder / "simple.npz"), "-q", "-o", str(out)]
     assert main(words) == EXIT_PASS
     shown = capsys.readouterr().out
-    for word in ("operators", "bytes", "unrolled", "'rnn'", "SimpleRNN"):
+    for word in ("operators", "bytes", "unrolled", "'an rnn'", "SimpleRNN"):
         assert word in shown
     assert main(["convert", "fuel_lstm", "-q", "-o", str(out)]) == EXIT_PASS
     assert "fused" in capsys.readouterr().out
