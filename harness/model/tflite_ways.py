@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UsageError
+from harness.model import lengths
 from harness.model.graph import FloatArray, ModelGraph
 from harness.model.reference import KERAS, reference_of
 from harness.model.tflite_convert import convert_to_tflite
@@ -68,6 +69,10 @@ def convert_graph(
     except UsageError as refused:
         if model is None or reference_of(model, converted=False) is not KERAS:
             raise
+        if lengths.NAME in graph.inputs:
+            raise UsageError(
+                f"vectors with lengths of their own mask steps, and {refused.what}", hint="--engine rnn has masks"
+            ) from None
         if stateful:
             raise UsageError(
                 f"{refused.what}; unrolled it could run, but would not keep its state from vector to vector",

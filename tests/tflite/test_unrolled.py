@@ -19,6 +19,7 @@ import pytest
 from harness.cli.main import main
 from harness.errors import EXIT_PASS, EXIT_USAGE, UsageError
 from harness.model.bundle import Bundle, load_bundle
+from harness.model.lengths import with_lengths
 from harness.model.tflite_header import parse_header
 from harness.model.tflite_lint import errors_of
 from harness.model.tflite_make import convert_model
@@ -145,6 +146,12 @@ def test_too_many_steps_are_refused_with_numbers_before_tensorflow_starts() -> N
     with pytest.raises(UsageError, match=rf"500 time steps: about 8,500 operators .* more than {MAX_STEPS}") as caught:
         convert_graph(model(1, (500, 1), long), model=Path("never opened"))
     assert "rnn" in (caught.value.hint or "")
+
+
+def test_lengths_are_refused_by_name() -> None:
+    graph = with_lengths(model(1, (5, 2), plain("g", "GRU", "x", (2,), return_sequences=False)))
+    with pytest.raises(UsageError, match="vectors with lengths"):
+        convert_graph(graph, model=Path("never opened"))
 
 
 def test_kept_state_is_refused_where_only_unrolling_would_do() -> None:
