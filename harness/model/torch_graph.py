@@ -22,8 +22,8 @@ from harness.model.torch_values import Graph, Tensor
 SUPPORTED_TARGETS = frozenset({*TARGETS, *KINDS, *CELL_TARGETS, *LINEAR, "aten.stack.default"})
 SUPPORTED = (
     "nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell, LSTM cells written out, nn.Linear, nn.Dropout, "
-    "relu, relu6, leaky_relu, elu, selu, silu, gelu, tanh, sigmoid, hardsigmoid, hardswish, softmax, + - *, maximum, "
-    "minimum, cat, stack, split, chunk, unbind, indexing of steps, and changes of shape"
+    "relu, relu6, leaky_relu, elu, selu, silu, gelu, tanh, sigmoid, hardsigmoid, hardswish, softmax, + - * of tensors, "
+    "+ - * / with a number, maximum, minimum, cat, stack, split, chunk, unbind, indexing of steps, and changes of shape"
 )
 _MAX_TRIALS = 16
 _DAMAGED = (AssertionError, AttributeError, LookupError, TypeError, ValueError, ZeroDivisionError)

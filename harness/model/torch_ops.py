@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from harness.model.torch_program import Node, Setting, TorchError
+from harness.model.torch_program import Node, Ref, Setting, TorchError
 from harness.model.torch_values import Graph, Last, Stack, Tensor, Value, Zeros, number, reference, unsupported
 
 # Operator -> Keras's activation of the same equation.
@@ -115,6 +115,11 @@ def add_leaky_relu(graph: Graph, node: Node, source: Tensor) -> Tensor:
     return Tensor(name, source.shape, source.batch)
 
 
+def is_zero(value: object) -> bool:
+    """Zeros, as initial states are."""
+    return isinstance(value, Zeros) or (isinstance(value, np.ndarray) and not value.any())
+
+
 def add_merge(graph: Graph, node: Node, one: Value, other: Value) -> Tensor:
     if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
         raise unsupported(node, "of anything but two computed tensors of one shape")
@@ -123,6 +128,34 @@ def add_merge(graph: Graph, node: Node, one: Value, other: Value) -> Tensor:
     kind = MERGES[node.target]
     name = graph.add(kind, node.name, {}, (one.name, other.name), one.shape)
     return Tensor(name, one.shape, one.batch)
+
+
+def add_rescaling(graph: Graph, node: Node, source: Tensor) -> Tensor:
+    """A product, quotient, sum or difference with a number."""
+    value, alpha = (_plain_number(node, name, default) for name, default in (("other", None), ("alpha", 1.0)))
+    scale, offset = {
+        "aten.add.Tensor": (1.0, value * alpha),
+        "aten.sub.Tensor": (1.0, -value * alpha),
+        "aten.mul.Tensor": (value, 0.0),
+        "aten.div.Tensor": (1.0 / value if value else math.nan, 0.0),
+    }.get(node.target, (math.nan, 0.0))
+    if not (math.isfinite(scale) and math.isfinite(offset)):
+        raise unsupported(node, f"with {value}")
+    config = {"scale": scale, "offset": offset}
+    name = graph.add("Rescaling", node.name, config, (source.name,), source.shape)
+    return Tensor(name, source.shape, source.batch)
+
+
+def _plain_number(node: Node, argument: str, default: float | None) -> float:
+    value = node.get(argument, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise unsupported(node, f"with {argument} {value!r}")
+    return float(value)
+
+
+def is_with_number(node: Node) -> bool:
+    """One of its two operands is a number."""
+    return node.target in (*MERGES, "aten.div.Tensor") and not isinstance(node.get("other"), Ref)
 
 
 def add_cat(graph: Graph, node: Node, tensors: list[Tensor]) -> Tensor:
@@ -297,6 +330,8 @@ TARGETS = (
     "aten.unbind.int",
     "aten.cat.default",
     "aten.t.default",
+    "aten.div.Tensor",
+    "aten.expand.default",
 )
 
 
@@ -311,6 +346,8 @@ def apply(
     """
     if node.target in ZEROS:
         return [Zeros()]
+    if is_with_number(node):
+        return [add_rescaling(graph, node, as_tensor(graph, node, values("self")))]
     if node.target in MERGES:
         return [add_merge(graph, node, values("self"), values("other"))]
     if node.target == "aten.cat.default":
@@ -324,9 +361,9 @@ def apply(
         return [select(graph, node, value, index) for index in range(len(node.outputs))]
     if isinstance(value, np.ndarray) and node.target in ("aten.t.default", "aten.transpose.int"):
         return [value.T] if value.ndim == 2 else [value]
-    if isinstance(value, Zeros):
-        return [value for _ in node.outputs]
+    if isinstance(value, Zeros) or (node.target == "aten.expand.default" and is_zero(value)):
+        return [Zeros() for _ in node.outputs]
     if node.target not in _ON_TENSOR:
-        raise unsupported(node, "on a computed tensor")
+        raise unsupported(node, "on parameters" if isinstance(value, np.ndarray) else "on a computed tensor")
     made = _ON_TENSOR[node.target](graph, node, as_tensor(graph, node, value))
     return list(made) if isinstance(made, list) else [made]

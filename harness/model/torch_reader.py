@@ -17,11 +17,14 @@ from harness.model.torch_ops import (
     add_activation,
     add_linear,
     add_merge,
+    add_rescaling,
     apply,
     as_tensor,
+    is_with_number,
+    is_zero,
     linear_weights,
 )
-from harness.model.torch_program import AnyArray, Node, TorchError
+from harness.model.torch_program import AnyArray, Node, Ref, TorchError
 from harness.model.torch_recurrent import KINDS, add_cell_layer, add_recurrent, refs
 from harness.model.torch_values import Graph, Last, Tensor, Value, Zeros, number, reference, unsupported
 from harness.model.torch_written_out import find_cells
@@ -61,6 +64,8 @@ class Reader:
         if node.target in ("aten.t.default", "aten.transpose.int", "aten.permute.default"):
             below = self.fixed(node.reads()[0])
             return below.T if isinstance(below, np.ndarray) and below.ndim == 2 else None
+        if node.target == "aten.expand.default" and is_zero(self.fixed(node.reads()[0])):
+            return Zeros()
         root = origin(self.graph, name)
         return self.fixed(root) if root != name else None
 
@@ -268,10 +273,10 @@ class Reader:
         """One layer over all steps, where each step has the same operator with the same settings and parameters."""
         first = nodes[0]
         per_step = {"input"} if first.target == "aten.linear.default" else {"self", "other"}
-        known = first.target == "aten.linear.default" or first.target in ACTIVATIONS or first.target in MERGES
+        known = first.target == "aten.linear.default" or first.target in {*ACTIVATIONS, *MERGES, "aten.div.Tensor"}
 
         def fixed(node: Node) -> list[tuple[str, object]]:
-            return [(a.name, a.value) for a in node.arguments if a.name not in per_step]
+            return [(a.name, a.value) for a in node.arguments if a.name not in per_step or not isinstance(a.value, Ref)]
 
         if not known or any(node.target != first.target or fixed(node) != fixed(first) for node in nodes):
             return None
@@ -283,6 +288,8 @@ class Reader:
             weights = linear_weights(self.graph, first, self.value(reference(first, "weight")), bias)
             return add_linear(self.graph, first, source, weights, "linear")
         one = self.sequence(tuple(reference(node, "self") for node in nodes))
+        if is_with_number(first):
+            return add_rescaling(self.graph, first, one)
         if first.target in MERGES:
             return add_merge(self.graph, first, one, self.sequence(tuple(reference(node, "other") for node in nodes)))
         if first.target == "aten.softmax.int" and number(first, "dim") % 2 != 1:
@@ -313,7 +320,7 @@ class Reader:
 
     def _initial(self, cell: str, names: tuple[str, ...]) -> tuple[Tensor, ...]:
         states = [self.value(name) for name in names]
-        zero = [isinstance(state, Zeros) or (isinstance(state, np.ndarray) and not state.any()) for state in states]
+        zero = [is_zero(state) for state in states]
         if all(zero):
             return ()
         tensors = [state for state in states if isinstance(state, Tensor) and len(state.shape) == 1]

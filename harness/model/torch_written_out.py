@@ -15,9 +15,10 @@ import numpy as np
 
 from harness.model.graph import FloatArray
 from harness.model.torch_cells import Call, origin
+from harness.model.torch_ops import is_zero
 from harness.model.torch_program import Node, Ref
 from harness.model.torch_recurrent import LSTM
-from harness.model.torch_values import Graph, Value, Zeros
+from harness.model.torch_values import Graph, Value
 
 Values = Callable[[str], Value | None]
 
@@ -120,7 +121,7 @@ def _call(
     fitting = [name for name in terms if gates[0].terms[name].shape[1] == units]
     if len(terms) != 2 or not fitting or any(gate.outputs != units for gate in gates):
         return None
-    sure = [name for name in fitting if given.get(name) == state or _is_zero(values(name))]
+    sure = [name for name in fitting if given.get(name) == state or is_zero(values(name))]
     hidden = sure[0] if sure else fitting[-1]
     source = next(name for name in terms if name != hidden)
     weights = {
@@ -139,10 +140,6 @@ def _call(
         nodes=nodes,
         swappable=len(fitting) == 2 and not sure,
     )
-
-
-def _is_zero(value: Value | None) -> bool:
-    return isinstance(value, Zeros) or (isinstance(value, np.ndarray) and not value.any())
 
 
 def _made_by(graph: Graph, name: str, target: str) -> Node | None:

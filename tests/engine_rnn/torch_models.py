@@ -38,6 +38,7 @@ class Plan:
     seed: int
     gates: tuple[int, ...]
     joined: bool
+    scaled: bool
 
 
 @st.composite
@@ -62,6 +63,7 @@ def plans(draw: st.DrawFn) -> Plan:
         seed=draw(st.integers(0, 2**31)),
         gates=tuple(draw(st.permutations(range(4)))),
         joined=draw(st.booleans()),
+        scaled=draw(st.booleans()),
     )
 
 
@@ -131,6 +133,8 @@ class Model(nn.Module):
 
     def forward(self, x: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         plan = self.plan
+        if plan.scaled:
+            x = (x - 0.25) * 2.0 / 3 + 1
         sequence, finals = self.module(x, states) if plan.family == "module" else self.loop(x, states)
         if plan.looks_at == "state":
             h = finals[0]
@@ -161,6 +165,8 @@ class Model(nn.Module):
         for step in range(plan.steps):
             row = x[:, step] if plan.batch_first else x[step]
             for k, cell in enumerate(self.cells):
+                if plan.scaled and k == 0:
+                    row = torch.relu(row * 0.5)
                 result = cell(row, now[k] if count == 2 else now[k][0])
                 now[k] = result if count == 2 else (result,)
                 row = now[k][0]
