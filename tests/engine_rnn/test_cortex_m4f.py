@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.model.graph import ModelGraph
-from harness.model.rnn_pack import pack_blob
+from harness.model.rnn_pack import pack_blob, pack_int8
 from tests.engine_rnn.engine import (
     INCLUDES,
     ROOT,
@@ -49,6 +50,17 @@ def _models() -> list[ModelGraph]:
             dense = dense_layer(rng, "d", "l", lstm.output_shape, 5 + features + units, activation="softmax")
             models.append(graph({"x": (3, features)}, [lstm, dense]))
     return models
+
+
+def _cases(rng: np.random.Generator) -> Iterator[tuple[bytes, int, bytes]]:
+    """Blob, arena in bytes and an input: every model in float32 and, where its outputs stay float32, in integers."""
+    for model in _models():
+        shape = model.inputs["x"]
+        blob, arena_bytes, _ = pack_blob(model)
+        yield blob, arena_bytes, rng.normal(0, 2, shape).astype("<f4").tobytes()
+        if model.layers[-1].config.get("activation") == "softmax":
+            packed = pack_int8(model, [rng.normal(0, 2, (8, *shape)).astype(np.float32)])
+            yield packed.blob, packed.arena_bytes, rng.bytes(packed.input_bytes)
 
 
 def _c_array(data: bytes) -> str:
@@ -96,15 +108,13 @@ def test_cortex_m4f_gives_the_bits_of_the_host(tmp_path: Path, flags: list[str])
     declared, listed = [], []
     engine = Engine(host)
     try:
-        for index, model in enumerate(_models()):
-            blob, arena_bytes, _ = pack_blob(model)
-            x = rng.normal(0, 2, model.inputs["x"]).astype("<f4")
+        for index, (blob, arena_bytes, x) in enumerate(_cases(rng)):
             engine.load(blob)
             wanted.append(f"{engine.init(arena_bytes).code:08x}")
-            outputs = engine.invoke(x)
+            outputs = np.frombuffer(engine.invoke_bytes(x), "<f4")
             wanted += [f"{bits:08x}" for bits in outputs.view(np.uint32)]
             declared.append(f"alignas(16) static const uint8_t model{index}[] = {_c_array(blob)};")
-            declared.append(f"alignas(16) static const uint8_t input{index}[] = {_c_array(x.tobytes())};")
+            declared.append(f"alignas(16) static const uint8_t input{index}[] = {_c_array(x)};")
             listed.append(f"{{model{index}, {len(blob)}, {arena_bytes}, input{index}, {outputs.size}}}")
     finally:
         engine.close()

@@ -11,8 +11,12 @@ namespace rnn {
 
 /* v * multiplier / 2^shift, rounded to nearest (ties up); shift is 1 to 62. */
 inline int32_t rescale(int32_t v, int32_t multiplier, uint8_t shift) {
-  const int64_t product = int64_t(v) * multiplier + (int64_t(1) << (shift - 1));
-  const int64_t result = product >> shift; /* gcc: arithmetic */
+  const int64_t product = int64_t(v) * multiplier;
+  if (shift > 32) { /* the lower word can't reach the result: no 64-bit shift, which small cores do bit by bit */
+    const int32_t high = int32_t(product >> 32); /* below 2^30, as is what is added */
+    return (high + (int32_t(1) << (shift - 33))) >> (shift - 32);
+  }
+  const int64_t result = (product + (int64_t(1) << (shift - 1))) >> shift; /* gcc: arithmetic */
   if (result > INT32_MAX) return INT32_MAX;
   return result < INT32_MIN ? INT32_MIN : int32_t(result);
 }

@@ -30,9 +30,41 @@ inline Row read_row(const uint8_t* at) {
   return row;
 }
 
+#if defined(__ARM_FEATURE_DSP) && !defined(HIL_RNN_PORTABLE)
+/* Bytes 0 and 2, or 1 and 3, of v as two int16. */
+inline uint32_t even_bytes(uint32_t v) {
+  uint32_t pair;
+  __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(v));
+  return pair;
+}
+
+inline uint32_t odd_bytes(uint32_t v) {
+  uint32_t pair;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(v));
+  return pair;
+}
+
+/* sum + the products of both halves */
+inline int32_t add_products(int32_t sum, uint32_t a, uint32_t b) {
+  int32_t result;
+  __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+}
+#endif
+
 int32_t dot(const int8_t* w, const int8_t* x, uint16_t n) {
   int32_t sum = 0;
-  for (const int8_t* end = x + n; x != end; ++x) sum += int16_t(flash_int8(w++)) * int16_t(*x);
+  const int8_t* const end = x + n;
+#if defined(__ARM_FEATURE_DSP) && !defined(HIL_RNN_PORTABLE)
+  for (const int8_t* const whole = x + (n & ~3u); x != whole; x += 4, w += 4) {
+    uint32_t a, b;
+    memcpy(&a, w, sizeof a);
+    memcpy(&b, x, sizeof b);
+    sum = add_products(sum, even_bytes(a), even_bytes(b));
+    sum = add_products(sum, odd_bytes(a), odd_bytes(b));
+  }
+#endif
+  for (; x != end; ++x) sum += int16_t(flash_int8(w++)) * int16_t(*x);
   return sum;
 }
 
