@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.model import rnn_format as fmt
 from harness.model.graph import LayerSpec, ModelGraph
 from harness.model.packed import TracePoint
+from harness.model.rnn_encode import encode_blob
 from harness.model.rnn_plan import FOREVER, Buffer, plan
 
 
@@ -223,7 +224,7 @@ class Builder:
             return value.offset + (0 if value.buffer is None else offsets[value.buffer])
 
         ops = [op(place) for op in self._ops]
-        blob = fmt.encode_blob(
+        blob = encode_blob(
             [self._io(name, place(self.values[name])) for name in self.graph.inputs],
             [self._io(name, place(value)) for name, value in zip(self.graph.outputs, outputs, strict=True)],
             ops,

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.model import rnn_format as fmt
 from harness.model.graph import FloatArray, LayerSpec, ModelGraph
 from harness.model.lengths import MASK_KIND
 from harness.model.packed import PackedModel, TracePoint
 from harness.model.rnn_builder import Builder, Integers
 from harness.model.rnn_c_header import c_header
 from harness.model.rnn_calibrate import calibrate
+from harness.model.rnn_encode import activations_of, kind_of, layout_of
 from harness.model.rnn_fold import fold
 from harness.model.rnn_int8 import add_int8
 from harness.model.rnn_layers import (
@@ -159,9 +159,9 @@ def _finished(builder: Builder) -> PackedBlob:
         macs=builder.macs,
         input_bytes=sum(builder.bytes_of(name) for name in builder.graph.inputs),
         output_bytes=sum(builder.bytes_of(name) for name in builder.graph.outputs),
-        ops=sum(1 << kind for kind in {fmt.kind_of(op) for op in ops}),
-        activations=sum(1 << number for number in {number for op in ops for number in fmt.activations_of(op)}),
-        layouts=sum(1 << number for number in {fmt.layout_of(op) for op in ops}),
+        ops=sum(1 << kind for kind in {kind_of(op) for op in ops}),
+        activations=sum(1 << number for number in {number for op in ops for number in activations_of(op)}),
+        layouts=sum(1 << number for number in {layout_of(op) for op in ops}),
         trace=trace,
     )
 
