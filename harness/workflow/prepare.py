@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,15 +61,21 @@ def pack(
     engine: str,
     conversion: ConversionOptions = AS_IS,
     *,
-    on_note: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> PackedModel:
-    """The bundle's model in the form `engine` takes; `on_note` is told when something slow begins.
+    """The bundle's model in the form `engine` takes; a conversion that takes seconds is a phase of its own.
 
     Raises:
         UsageError: a layer or setting the engine can't compute, named; or lint refuses the converted model.
     """
+
+    def slow(note: str) -> None:
+        if progress is not None:
+            progress.phase("convert", None)
+            progress.line(note)
+
     if engine == TFLM:
-        return pack_for_tflm(bundle, conversion, on_note=on_note)
+        return pack_for_tflm(bundle, conversion, on_note=slow)
     if engine == "rnn":
         return pack_for_rnn(bundle, conversion)
     raise UsageError(f"no packer for engine {engine!r}", hint="engines: rnn, tflm")
@@ -99,12 +104,7 @@ def prepare(
         UsageError, BuildError.
     """
     chosen = choose_engine(board, engine, bundle)
-
-    def slow(note: str) -> None:
-        progress.phase("convert", None)
-        progress.line(note)
-
-    packed = pack(bundle, chosen, conversion, on_note=slow)
+    packed = pack(bundle, chosen, conversion, progress=progress)
     check_flash(board, packed)
     if exported is not None:
         image = load_export(
@@ -112,8 +112,7 @@ def prepare(
         )
         return Prepared(bundle, packed, image)
     size = arena_bytes or bundle.arena_bytes.get(f"{board.id}/{chosen}") or packed.arena_bytes
-    if chosen == TFLM:
-        check_tflm_arena(board, packed, size)
+    check_tflm_arena(board, packed, size or board.arena_max_bytes)
     check_frames(board, packed)
     progress.phase("build", None)
     return Prepared(bundle, packed, build_image(board, packed, arena_bytes=size, progress=progress))
@@ -133,23 +132,20 @@ def check_flash(board: Board, packed: PackedModel) -> None:
         )
 
 
-def check_tflm_arena(board: Board, packed: PackedModel, arena_bytes: int | None) -> None:
-    """Refuses a model whose operators alone fill the arena, before minutes of compiling.
-
-    Args:
-        arena_bytes: ARENA_SIZE asked for; None: the board's largest.
+def check_tflm_arena(board: Board, packed: PackedModel, arena_bytes: int) -> None:
+    """Refuses a model whose operators alone fill the arena, before minutes of compiling; other engines plan theirs.
 
     Raises:
-        BuildError: TFLM could not start with that model in the arena.
+        BuildError: TFLM could not start with that model in an arena of that size.
     """
-    if not board.ram_bytes:
+    if packed.engine != TFLM or not board.ram_bytes:
         return
     model = read_tflite(tflite_of(packed))
-    needed, arena = arena_floor_bytes(model), arena_bytes or board.arena_max_bytes
-    if needed > arena:
+    needed = arena_floor_bytes(model)
+    if needed > arena_bytes:
         raise BuildError(
             f"TFLM takes at least {needed} bytes of its arena for the {len(model.main.operators)} operators and "
-            f"{len(model.main.tensors)} tensors of the model, the arena on {board.id} has {arena}",
+            f"{len(model.main.tensors)} tensors of the model, the arena on {board.id} has {arena_bytes}",
             board=board.id,
             hint="shorter vectors (an unrolled model grows with every time step), --engine rnn, or a larger arena",
         )

@@ -47,6 +47,13 @@ def tutorial_int8() -> tuple[Bundle, PackedModel]:
     return tolerant, pack_tflm(bundle.graph, calibration=bundle.inputs)
 
 
+def unrolled() -> tuple[Bundle, PackedModel]:
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("tensorflow is not installed: the arena of an unrolled model is NOT proved")
+    bundle = load_bundle("stacked45")
+    return bundle, pack_tflm(bundle.graph, model=bundle.model_path)
+
+
 def stacked() -> tuple[Bundle, PackedModel]:
     graph = model(
         77,
@@ -100,7 +107,9 @@ def scanned(bundle: Bundle, packed: PackedModel, folder: Path, first: int, last:
     return {int(size): word == "ok" for size, word in (line.split() for line in done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("make", [tutorial, tutorial_int8, stacked], ids=["tutorial", "int8", "stacked"])
+@pytest.mark.parametrize(
+    "make", [tutorial, tutorial_int8, stacked, unrolled], ids=["tutorial", "int8", "stacked", "unrolled"]
+)
 def test_the_minimum_is_that_of_an_exhaustive_scan_in_separate_processes(
     make: Callable[[], tuple[Bundle, PackedModel]], tmp_path: Path
 ) -> None:

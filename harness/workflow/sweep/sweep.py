@@ -13,7 +13,7 @@ from harness.boards.inventory import find_port
 from harness.boards.target import Target, open_target
 from harness.report.sweep_record import ConfirmationRecord, RebuildRecord, SweepRecord
 from harness.resources import state_dir
-from harness.workflow.prepare import Prepared, check_flash, choose_engine, pack
+from harness.workflow.prepare import Prepared, check_flash, check_tflm_arena, choose_engine, pack
 from harness.workflow.progress import Progress, Silent
 from harness.workflow.run import load, run_on
 from harness.workflow.sweep.begin import Begun, Subject, Tally, begin, builder
@@ -43,8 +43,9 @@ def sweep(options: SweepOptions, progress: Progress | None = None) -> SweepRecor
         # Before minutes of building for nothing.
         find_port(board, port=options.port, serial_number=options.serial_number)
     bundle = load(options.as_run(), watch)
-    packed = pack(bundle, choose_engine(board, options.engine, bundle), options.conversion)
+    packed = pack(bundle, choose_engine(board, options.engine, bundle), options.conversion, progress=watch)
     check_flash(board, packed)
+    check_tflm_arena(board, packed, board.ram_bytes)
     subject = Subject(bundle, packed, builder(board, packed, watch))
     with open_target(board, port=options.port, serial_number=options.serial_number) as target:
         record = sweep_on(target, subject, options, watch)
