@@ -21,7 +21,7 @@ from harness.errors import BoardError, BuildError, HilError, UsageError
 from tests.report.samples import HOSTILE, HOSTILE_LINES
 
 HIL = [sys.executable, "-m", "harness.cli"]
-HEAVY = {"numpy", "serial", "tensorflow", "keras", "rich", "platformio", "SCons", "elftools"}
+HEAVY = {"numpy", "serial", "tensorflow", "keras", "torch", "rich", "platformio", "SCons", "elftools"}
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

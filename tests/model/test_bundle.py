@@ -78,10 +78,11 @@ def test_golden_outputs_are_what_the_lstm_formulae_give(no_worker: None) -> None
     np.testing.assert_allclose(bundle.golden[0], values, rtol=2e-6)
 
 
-def test_a_shipped_bundle_loads_without_tensorflow(own_cache: Path) -> None:
+@pytest.mark.parametrize("name", ["fuel_lstm", "torch_lstm"])
+def test_a_shipped_bundle_loads_without_its_framework(own_cache: Path, name: str) -> None:
     program = (
-        "import sys; from harness.model.bundle import load_bundle; load_bundle('fuel_lstm');"
-        "found = {'tensorflow', 'keras', 'pandas', 'serial', 'h5py'} & set(sys.modules);"
+        f"import sys; from harness.model.bundle import load_bundle; load_bundle('{name}');"
+        "found = {'tensorflow', 'keras', 'torch', 'pandas', 'serial', 'h5py'} & set(sys.modules);"
         "sys.exit(str(found) if found else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, capture_output=True, text=True)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.boards.catalogue import find_board
 from harness.model.bundle import list_bundles, load_bundle
+from harness.resources import models_dir
 from harness.workflow.available import available
 from harness.workflow.run import RunOptions, RunOutcome, run
+from tests.torch_extra import needs_torch
 
 EXPECTED = {
     "bidirectional",
@@ -85,3 +93,30 @@ def test_digits_reports_accuracy_and_confusion() -> None:
     labels = outcome.record.accuracy.board_vs_labels
     assert labels is not None
     assert labels.acc is not None and labels.acc >= 0.95
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["torch_cell", "torch_lstm", "torch_seq"])
+def test_a_pytorch_bundle_is_what_its_make_py_makes(tmp_path: Path, name: str) -> None:
+    shipped = load_bundle(name)
+    if f"saved by torch {metadata.version('torch')}" not in " ".join(shipped.graph.notes):
+        pytest.skip(f"not proved: {name} was made by another version of torch: {shipped.graph.notes}")
+    folder = shutil.copytree(models_dir() / name, tmp_path / name)
+    for made in ("model.pt2", "vectors.npz", "golden.npz"):
+        (folder / made).unlink()
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, folder / "make.py"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stdout.strip() == shipped.model_sha256.hex(), done.stderr[-2000:]
+    again = load_bundle(folder)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(again.inputs, shipped.inputs, strict=True))
+    # The shipped outputs may come from another kind of CPU.
+    for mine, theirs in zip(again.golden, shipped.golden, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
