@@ -18,7 +18,7 @@ from harness.boards.emulator import Emulator, make_emulator
 from harness.boards.target import Target, open_target
 from harness.errors import NoAnswerError, PortLostError
 from harness.protocol.ids import ResetReason
-from harness.resources import firmware_dir
+from harness.resources import firmware_dir, write_atomic
 from tests.boards.programs import children_of
 from tests.boards.test_target import fill_slot, image_of
 from tests.firmware.conftest import UNIT_DIR, compile_cpp, library_sources
@@ -106,19 +106,22 @@ def test_a_board_that_comes_back_under_another_name_is_found_by_its_socket(
 
 
 class Restless:
-    """A port that goes away as soon as HELLO comes, as USB of a board's own does when the board restarts. `gone` says
-    what follows.
+    """A port, `place`, that goes away as soon as HELLO comes, as USB of a board's own does when the board restarts.
+    `gone` says what follows.
     """
 
-    def __init__(self, gone: Callable[[], None]) -> None:
+    def __init__(self, place: Path, gone: Callable[[], None]) -> None:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
-        self.port_name = os.ttyname(self._slave)
+        # The pty's own name may be another pty's a moment later.
+        self._place = place
+        place.symlink_to(os.ttyname(self._slave))
         self._gone = gone
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         os.read(self._master, 1)
+        self._place.unlink()
         os.close(self._slave)
         os.close(self._master)
         self._gone()
@@ -140,29 +143,28 @@ def test_a_port_that_goes_in_mid_hello_is_waited_for(
 
     def attach(place: Path) -> None:
         entry = {"device": str(place), "vid": "10c4", "pid": "ea60", "serial_number": "A1", "location": "1-1"}
-        inventory.write_text(json.dumps([entry]))
+        write_atomic(inventory, json.dumps([entry]).encode())
 
     def gone() -> None:
-        link.unlink()
-        inventory.write_text("[]")
+        write_atomic(inventory, b"[]")
         time.sleep(0.4)
         back.symlink_to(devices[0].port_name)
         attach(back)
 
     monkeypatch.setenv("HIL_INVENTORY", str(inventory))
-    with Restless(gone) as port:
-        link.symlink_to(port.port_name)
+    with Restless(link, gone):
         attach(link)
         with open_target(ESP32) as target:
             assert target.session().ping(b"x") >= 0
             assert target.port_name == str(back)
 
 
-def test_a_port_that_goes_in_mid_hello_and_stays_away_is_lost_by_the_deadline() -> None:
-    with Restless(lambda: None) as port, open_target(ESP32, port=port.port_name) as target:
+def test_a_port_that_goes_in_mid_hello_and_stays_away_is_lost_by_the_deadline(tmp_path: Path) -> None:
+    link = tmp_path / "ttyACM0"
+    with Restless(link, lambda: None), open_target(ESP32, port=str(link)) as target:
         with pytest.raises(PortLostError) as caught:
             target.session(0.5)
-        assert (caught.value.board, caught.value.port) == ("esp32", port.port_name)
+        assert (caught.value.board, caught.value.port) == ("esp32", str(link))
 
 
 def test_a_board_that_stays_silent_is_no_answer_by_the_deadline() -> None:
