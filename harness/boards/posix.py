@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from harness.boards.catalogue import Board
 from harness.boards.emulator_process import PtyProcess
@@ -12,14 +14,21 @@ from harness.errors import BoardError
 class PosixEmulator:
     """The board is the process: a reset is a power cycle."""
 
+    program: ClassVar = "host firmware"
+    hint: ClassVar = "build the firmware again"
+
     def __init__(self, board: Board) -> None:
-        self._child = PtyProcess(board.id, "host firmware")
+        self._child = PtyProcess(board.id, self.program)
         self._elf: Path | None = None
         self.port_name = self._child.port_name
 
+    def argv(self, elf: Path) -> Sequence[str]:
+        """The program that is the board, with `elf` in its flash."""
+        return [str(elf)]
+
     def start(self, elf: Path) -> None:
         self._elf = elf
-        self._child.start([str(elf)], hint="build the firmware again")
+        self._child.start(self.argv(elf), hint=self.hint)
 
     def reset(self) -> None:
         if self._elf is None:
