@@ -205,7 +205,9 @@ def test_a_compile_error_comes_out_and_does_not_stay(name: str, build: Build, pa
 
 
 def test_a_link_error_comes_out(packed: PackedModel) -> None:
-    use = "int nowhere_to_be_found(); __attribute__((used)) static int kKeep = nowhere_to_be_found();\n"
+    # The header is read twice, and the declaration may stand once.
+    use = "#ifndef KEEP\n#define KEEP\nint nowhere_to_be_found();\n"
+    use += "__attribute__((used)) static int kKeep = nowhere_to_be_found();\n#endif\n"
     broken = replace(packed, sources={"hil_model.h": packed.sources["hil_model.h"] + use})
     with pytest.raises(BuildError, match=r"undefined reference to .nowhere_to_be_found"):
         build_firmware(find_board("host"), broken)
