@@ -26,7 +26,7 @@ def classes_notes(record: RunRecord) -> list[str]:
     lines = [f"same class as {reference} for {count(classes.same_as_keras)} of {count(record.vectors)} vectors"]
     if classes.differences:
         shown = [
-            f"#{d.vector} {'no class' if d.board is None else d.board} vs {d.keras}"
+            f"#{d.vector}: {'no class' if d.board is None else d.board} vs {d.keras}"
             + ("" if d.label is None else f" (label {d.label})")
             for d in classes.differences[:4]
         ]

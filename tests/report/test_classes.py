@@ -100,7 +100,7 @@ def test_without_labels_there_is_the_agreement_alone() -> None:
     assert classes_of(record).labelled is None
     text = on_terminal(record)
     assert "same class as Keras for 2 of 3 vectors" in text
-    assert "#2 1 vs 2" in text
+    assert "#2: 1 vs 2" in text
     assert "recall" not in text
 
 
