@@ -243,6 +243,9 @@ def run_scaled(graph: ModelGraph, inputs: Mapping[str, NDArray[np.float32]]) -> 
                 y = np.repeat(x[np.newaxis], int(str(layer.config["n"])), axis=0)
             case "Activation":
                 y = activate(str(layer.config["activation"]), x)
+            case "Rescaling":
+                factor, shift = (np.asarray(layer.config[key], np.float64) for key in ("scale", "offset"))
+                y = x * factor + shift
             case "Flatten":
                 y, kept = x.reshape(-1), None
             case "Cropping1D":
