@@ -74,7 +74,7 @@ class _Archive:
         if sum(info.file_size for info in archive.infolist()) > 2 * MAX_MODEL_BYTES:
             raise TorchError("it unpacks to more than a model's size")
         if "serialized_exported_program.json" in names:
-            raise TorchError("it was saved by a PyTorch before 2.9", "load and save it again with a newer one")
+            raise TorchError("it was saved by an older PyTorch", "load and save it again with 2.9 or later")
         self._archive = archive
         self._names = {name.partition("/")[2]: name for name in names}
         if "models/model.json" not in self._names:
