@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from harness.model import golden_file
 from harness.model.golden_file import Golden
+from harness.model.graph import ModelGraph
 from harness.model.rnn_pack import pack
 from tests.engine_rnn.engine import ROOT, Engine, Init, compile_host, engine_sources
 from tests.engine_rnn.reference import run
@@ -75,23 +76,30 @@ def keras_cases(seed: int, count: int) -> Iterator[Case]:
 
 def distance(engine: Engine, case: Case) -> float:
     """How far the engine is from Keras, as a share of the output's range."""
-    packed = pack(case.golden.graph)
-    engine.load(packed.blob)
-    assert engine.init(packed.arena_bytes) == Init(0, 0, packed.arena_bytes)
-    rows = []
-    for vector in zip(*case.vectors, strict=True):
-        engine.reset()
-        rows.append(engine.invoke(*vector))
-    table = np.stack(rows)
-    worst = _distance(table, list(case.golden.outputs), case.golden.outputs)
+    table = engine_rows(engine, case.golden.graph, case.vectors)
+    worst = share_of_range(table, list(case.golden.outputs), case.golden.outputs)
     if worst <= LIMIT:
         return worst
     graph = case.golden.graph
     exact = [run(graph, dict(zip(graph.inputs, vector, strict=True))) for vector in zip(*case.vectors, strict=True)]
-    return min(worst, _distance(table, [np.stack(column) for column in zip(*exact, strict=True)], case.golden.outputs))
+    return min(
+        worst, share_of_range(table, [np.stack(column) for column in zip(*exact, strict=True)], case.golden.outputs)
+    )
 
 
-def _distance(table: Array, outputs: list[Array], ranges: tuple[Array, ...]) -> float:
+def engine_rows(engine: Engine, graph: ModelGraph, vectors: list[Array]) -> Array:
+    """(vectors, values of all outputs), each vector by itself."""
+    packed = pack(graph)
+    engine.load(packed.blob)
+    assert engine.init(packed.arena_bytes) == Init(0, 0, packed.arena_bytes)
+    rows = []
+    for vector in zip(*vectors, strict=True):
+        engine.reset()
+        rows.append(engine.invoke(*vector))
+    return np.stack(rows)
+
+
+def share_of_range(table: Array, outputs: list[Array], ranges: tuple[Array, ...]) -> float:
     """Largest difference of the engine's rows from these outputs, as a share of the ranges of those."""
     worst, at = 0.0, 0
     for wanted, keras in zip(outputs, ranges, strict=True):
