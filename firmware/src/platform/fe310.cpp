@@ -4,9 +4,6 @@
  */
 #include "fe310.h"
 
-#include <string.h>
-
-#include "hil_build_config.h"
 #include "hil_platform.h"
 #include "hil_protocol_ids.h"
 
@@ -52,10 +49,7 @@ const uint32_t kIntTx = 1u << 0, kIntRx = 1u << 1;
 const uint32_t kMachineInterrupts = 1u << 3; /* mstatus.MIE */
 const uint32_t kTimerInterrupt = 1u << 7, kExternalInterrupt = 1u << 11;
 
-/* The interrupt writes `head`, the session `tail`; both count bytes and wrap at 2^32, so that the whole ring can be full. */
-static_assert((HIL_RX_RING_BYTES & (HIL_RX_RING_BYTES - 1)) == 0, "HIL_RX_RING_BYTES must be a power of two");
-uint8_t ring[HIL_RX_RING_BYTES];
-volatile uint32_t head, tail, overruns;
+hil::RxRing ring;
 volatile uint32_t interrupt_ticks; /* spent in the receive interrupt since boot */
 volatile uint32_t handler_ticks;   /* of one interrupt, beyond what it can time itself */
 uint8_t reset_reason;
@@ -70,16 +64,12 @@ inline void mask_interrupts() { __asm volatile("csrc mstatus, %0" ::"r"(kMachine
 inline void unmask_interrupts() { __asm volatile("csrs mstatus, %0" ::"r"(kMachineInterrupts) : "memory"); }
 
 uint8_t find_reset_reason() {
-  const bool ram_kept = g_noinit.magic == hil::kNoinitMagic;
-  const uint32_t mark = ram_kept ? g_noinit.mark : static_cast<uint32_t>(hil::kMarkNone);
-  g_noinit.boot_count = ram_kept ? g_noinit.boot_count + 1 : 1;
-  g_noinit.mark = hil::kMarkNone;
-  g_noinit.magic = hil::kNoinitMagic;
-  if (mark == hil::kMarkFault) return HIL_RESET_FAULT;
-  if (mark == hil::kMarkReboot) return HIL_RESET_SOFTWARE;
+  const hil::Kept kept = hil::count_boot();
+  if (kept.mark == hil::kMarkFault) return HIL_RESET_FAULT;
+  if (kept.mark == hil::kMarkReboot) return HIL_RESET_SOFTWARE;
   switch ((reg(kPmuCause) >> 8) & 3) {
     case kCausePowerOn: /* and QEMU, where RAM is zero at the start and kept when its reset button is pressed */
-      return ram_kept ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
+      return kept.ram ? HIL_RESET_EXTERNAL : HIL_RESET_POWER_ON;
     case kCauseExternal:
       return HIL_RESET_EXTERNAL;
     case kCauseWatchdog:
@@ -141,15 +131,7 @@ extern "C" __attribute__((interrupt("machine"))) void hil_uart_interrupt(void) {
   const uint32_t start = cycles();
   const uint32_t source = reg(kPlicClaim);
   reg(kUartIntEnable) = kIntRx;
-  for (uint32_t word = reg(kUartRx); !(word & kRxEmpty); word = reg(kUartRx)) {
-    const uint32_t at = head;
-    if (at - tail == HIL_RX_RING_BYTES) {
-      overruns = overruns + 1;
-      continue;
-    }
-    ring[at % HIL_RX_RING_BYTES] = static_cast<uint8_t>(word);
-    head = at + 1;
-  }
+  for (uint32_t word = reg(kUartRx); !(word & kRxEmpty); word = reg(kUartRx)) ring.put(static_cast<uint8_t>(word));
   reg(kPlicClaim) = source;
   interrupt_ticks = interrupt_ticks + handler_ticks + (cycles() - start);
 }
@@ -172,20 +154,7 @@ void hil_platform_init(void) {
   unmask_interrupts();
 }
 
-size_t hil_platform_read(uint8_t* buf, size_t max) {
-  const uint32_t from = tail;
-  const uint32_t waiting = head - from;
-  const size_t n = waiting < max ? waiting : max;
-  __asm volatile("" ::: "memory"); /* what the interrupt wrote before it moved `head` */
-  const size_t start = from % HIL_RX_RING_BYTES;
-  const size_t until_wrap = HIL_RX_RING_BYTES - start;
-  const size_t first = n < until_wrap ? n : until_wrap;
-  memcpy(buf, ring + start, first);
-  memcpy(buf + first, ring, n - first);
-  __asm volatile("" ::: "memory"); /* the interrupt may reuse the place only once it is read */
-  tail = from + static_cast<uint32_t>(n);
-  return n;
-}
+size_t hil_platform_read(uint8_t* buf, size_t max) { return ring.take(buf, max); }
 
 /* A UART takes a byte every frame time whether anybody listens or not. A second without is a dead peripheral. */
 void hil_platform_write(const uint8_t* buf, size_t n) {
@@ -235,24 +204,17 @@ uint32_t hil_platform_boot_count(void) { return g_noinit.boot_count; }
  * still ends WFI. The alarm's interrupt is never taken, only waited for. */
 void hil_platform_idle(void) {
   mask_interrupts();
-  if (head == tail) {
+  if (ring.empty()) {
     set_alarm(time_now() + HIL_MTIME_HZ / 100);
     __asm volatile("csrs mie, %0\n wfi\n csrc mie, %0" ::"r"(kTimerInterrupt) : "memory");
   }
   unmask_interrupts();
 }
 
-uint32_t hil_platform_rx_overruns(void) { return overruns; }
+uint32_t hil_platform_rx_overruns(void) { return ring.overruns; }
 
-uint32_t hil_platform_stack_bytes(void) {
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&hil_stack_top) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
-
-uint32_t hil_platform_stack_free_min(void) {
-  const volatile uint32_t* word = &hil_stack_limit;
-  while (word < &hil_stack_top && *word == hil::kStackPaint) ++word;
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(word) - reinterpret_cast<uintptr_t>(&hil_stack_limit));
-}
+uint32_t hil_platform_stack_bytes(void) { return hil::stack_bytes(); }
+uint32_t hil_platform_stack_free_min(void) { return hil::stack_free_min(); }
 
 /* There is no heap: the linker script leaves it no place. */
 uint32_t hil_platform_heap_free_min(void) { return UINT32_MAX; }
