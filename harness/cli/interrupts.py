@@ -25,7 +25,8 @@ def handlers_restored() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if signal.getsignal(signal.SIGALRM) is _unwind:  # else the alarm is somebody else's
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
@@ -33,8 +34,11 @@ def handlers_restored() -> Iterator[None]:
 def _unwind(number: int, frame: FrameType | None) -> None:
     if _would_be_lost(frame):
         signal.signal(signal.SIGALRM, _unwind)
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        # Again and again: one alarm just before a blocking call would be seen only after it.
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
         return
+    if signal.getsignal(signal.SIGALRM) is _unwind:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
     raise KeyboardInterrupt
 
 
