@@ -117,7 +117,9 @@ class Model(nn.Module):
         self.head = nn.Linear(width, 4) if plan.head else nn.Identity()
         generator = torch.Generator().manual_seed(plan.seed)
         for parameter in self.parameters():
-            nn.init.normal_(parameter, 0, 0.6, generator=generator)
+            # Larger ones make a chaotic model, in which two orders of the same sum end far apart.
+            deviation = parameter.shape[1] ** -0.5 if parameter.ndim > 1 else 0.3
+            nn.init.normal_(parameter, 0, deviation, generator=generator)
 
     @property
     def cell_count(self) -> int:
