@@ -3,6 +3,7 @@
 A process of its own, so that only one pays for TensorFlow: `python -m tests.engine_rnn.keras_models SEED COUNT`. It
 writes, for each model, two npz files to stdout, each after its length as u64: a golden file (graph and outputs of 8
 vectors) and the vectors. Every model comes from its own number, SEED + k, so a failure is made again by `... SEED+k 1`.
+`... SEED COUNT float64` writes one npz file a model instead: what Keras gives for the same weights in float64.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
         if "seed" in variable.path:
             continue
         fan_in = variable.shape[0] if len(variable.shape) > 1 else 4
-        value = rng.normal(0, 1 / np.sqrt(fan_in), variable.shape)
+        value = rng.normal(0, 1 / np.sqrt(fan_in), variable.shape).astype(np.float32)  # in a float64 model too
         variable.assign(np.abs(value) + 0.5 if "variance" in variable.path else value)
 
 
@@ -188,23 +189,38 @@ def vectors_for(model: Any, rng: np.random.Generator) -> list[Any]:
     return arrays
 
 
-def answer(keras: Any, seed: int) -> tuple[bytes, bytes]:
-    from harness.model import golden_file, keras_graph
-    from harness.model.graph import ModelGraph
-
+def computed(keras: Any, seed: int) -> tuple[Any, list[Any], list[Any]]:
+    """The model of that number, its vectors, and its outputs for them in Keras' present floatx."""
     keras.utils.clear_session()
     maker = Maker(keras, seed)
     model = maker.make()
     randomise(model, maker.rng)
     arrays = vectors_for(model, maker.rng)
-    result = keras.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0], training=False))
+    return model, arrays, keras.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0], training=False))
+
+
+def exact_answer(keras: Any, seed: int) -> tuple[bytes]:
+    keras.config.set_floatx("float64")
+    _, _, result = computed(keras, seed)
+    return (_npz([np.asarray(y) for y in result]),)
+
+
+def answer(keras: Any, seed: int) -> tuple[bytes, bytes]:
+    from harness.model import golden_file, keras_graph
+    from harness.model.graph import ModelGraph
+
+    model, arrays, result = computed(keras, seed)
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     layers, outputs = keras_graph.describe(model, shapes)
     graph = ModelGraph(bytes(32), f"keras {keras.__version__}", shapes, layers, outputs)
     golden = golden_file.Golden(tuple(np.asarray(y, np.float32) for y in result), graph, bytes(32), False)
+    return golden_file.encode(golden), _npz(arrays)
+
+
+def _npz(arrays: list[Any]) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **{str(k): array for k, array in enumerate(arrays)})
-    return golden_file.encode(golden), stream.getvalue()
+    return stream.getvalue()
 
 
 def main() -> None:
@@ -218,8 +234,9 @@ def main() -> None:
     import keras
 
     first, count = int(sys.argv[1]), int(sys.argv[2])
+    make = exact_answer if sys.argv[3:] == ["float64"] else answer
     for seed in range(first, first + count):
-        for block in answer(keras, seed):
+        for block in make(keras, seed):
             out.write(struct.pack("<Q", len(block)) + block)
         out.flush()
 
