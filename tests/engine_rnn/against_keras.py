@@ -3,10 +3,10 @@
     python -m tests.engine_rnn.against_keras [--models 5000] [--seed 0]
 
 The distance of a model is its largest |engine - Keras| over all vectors, each output's as a share of that output's
-range (max - min of what Keras gives for the vectors; at least 0.01). Numbers near 1 that hardly vary have a range below
-what float32 resolves: where the engine is farther than the limit from Keras, its distance from the same Keras model in
-float64 counts, if it is the smaller one. It is Keras that judges, not the graph made of the model, as a wrong graph is
-what this is to find.
+range (max - min of what Keras gives for the vectors; at least 0.01, and at least a fortieth of its largest magnitude,
+of which two units in the last place of a float32 are 1e-5). Where the engine is farther than the limit from Keras, its
+distance from the same Keras model in float64 counts, if it is the smaller one. It is Keras that judges, not the graph
+made of the model, as a wrong graph is what this is to find.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ Array = NDArray[np.floating]
 
 LIMIT = 1e-5
 SMALLEST_RANGE = 0.01
+SMALLEST_SHARE = 1 / 40  # of the largest magnitude
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def share_of_range(table: Array, outputs: list[Array], ranges: tuple[Array, ...]
         flat = wanted.reshape(len(wanted), -1)
         got = table[:, at : at + flat.shape[1]]
         at += flat.shape[1]
-        worst = max(worst, float(np.abs(got - flat).max()) / max(float(np.ptp(keras)), SMALLEST_RANGE))
+        span = max(float(np.ptp(keras)), SMALLEST_RANGE, SMALLEST_SHARE * float(np.abs(keras).max()))
+        worst = max(worst, float(np.abs(got - flat).max()) / span)
     assert at == table.shape[1]
     return worst
 
