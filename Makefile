@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DATA ?=
 # Longer than any test's own timeout, and kept by a thread: where a starter blocks SIGALRM, those timeouts never fire.
 LAST_RESORT := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
+# hypothesis tries the same examples every time; new ones are tried by pytest alone, and by make test-faults.
+SAME_EXAMPLES := --hypothesis-profile=ci
 
 .DEFAULT_GOAL := help
 .PHONY: models-table help setup demo test lint test-unit test-boards test-faults bench format clean
@@ -30,7 +32,7 @@ lint: setup  ## Style and types of harness, tests and firmware
 	ci/check-clang-format
 
 test-unit: setup  ## Python and firmware tests
-	$(BIN)/pytest $(LAST_RESORT)
+	$(BIN)/pytest $(LAST_RESORT) $(SAME_EXAMPLES)
 
 test-boards: setup  ## The hardware suite on every emulated board
 	$(BIN)/pytest $(LAST_RESORT) tests/hardware --require-board --board host --board netduino2plus --board megaatmega2560

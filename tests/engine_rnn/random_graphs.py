@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from harness.model.graph import LayerSpec, ModelGraph
 from tests.engine_rnn.reference import cell_weights, dense_layer, graph, recurrent_layer, weights
 
-GATES = ["sigmoid", "hard_sigmoid", "tanh"]
+BOUNDED = ["sigmoid", "hard_sigmoid", "tanh"]
+# Outside of 0 to 1 a gate of a GRU or CIFG makes its state grow, and every rounding with it.
+GATES = ["sigmoid", "hard_sigmoid"]
 KINDS = ["LSTM", "GRU", "SimpleRNN", "PeepholeLSTM", "CoupledLSTM"]
 ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "hard_sigmoid", "softmax", "elu", "selu", "softplus", "softsign"]
 ACTIVATIONS += ["silu", "leaky_relu", "relu6", "hard_silu", "gelu"]
@@ -37,7 +39,7 @@ class _Maker:
         return name
 
     def settings(self, kind: str) -> dict[str, object]:
-        settings: dict[str, object] = {"activation": self.one(GATES), "use_bias": self.flag(0.8)}
+        settings: dict[str, object] = {"activation": self.one(BOUNDED), "use_bias": self.flag(0.8)}
         if kind != "SimpleRNN":
             settings["recurrent_activation"] = self.one(GATES)
         if kind == "GRU":
