@@ -154,9 +154,13 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+# For a process that is to be interrupted: a signal just before a sleep is seen only after it.
+DOZE = "while True:\n    time.sleep(0.1)\n"
+
+
 @pytest.mark.parametrize("module", ["click", "numpy"])
 def test_ctrl_c_while_python_imports_ends_it_quietly(module: str, tmp_path: Path) -> None:
-    (tmp_path / f"{module}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(30)\n")
+    (tmp_path / f"{module}.py").write_text("import time\nprint('importing', flush=True)\n" + DOZE)
     paths = [str(tmp_path), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     process = subprocess.Popen(
         [*HIL, "run", "fuel_lstm", "--board", "host"],
@@ -202,7 +206,8 @@ from harness.cli import main, root
 def command():
     try:
         pathlib.Path({str(ready)!r}).touch()
-        time.sleep(30)
+        while True:
+            time.sleep(0.1)
     finally:
         pathlib.Path({str(left)!r}).touch()
 sys.modules["waiting"] = types.SimpleNamespace(command=command)
